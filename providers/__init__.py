@@ -1,0 +1,1 @@
+"""SendGrid, Twilio and Stripe behind small protocols."""

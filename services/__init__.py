@@ -1,0 +1,1 @@
+"""The logic: no Celery, no vendor SDK, no environment."""

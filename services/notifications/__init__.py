@@ -1,0 +1,1 @@
+"""Events become notifications, notifications become deliveries, deliveries are sent."""

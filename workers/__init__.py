@@ -1,0 +1,1 @@
+"""The processes: settings, composition, Celery app, relay, ingress and the command line."""

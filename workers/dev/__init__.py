@@ -1,0 +1,1 @@
+"""What serves development: embedded servers, the provider sandbox, the demo."""
