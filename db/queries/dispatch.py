@@ -1,0 +1,208 @@
+"""The dispatch queue: claim, settle, and everything in between that is one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A leased delivery with what is needed to judge and render it.
+
+    ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
+    the (notification, channel). ``announced_as`` is the notification that holds the (event, person,
+    template), and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown.
+    """
+
+    delivery_id: UUID
+    channel: str
+    tries: int
+    attempts: int
+    status: str | None
+    recipient: str | None
+    notification_id: UUID | None
+    user_id: UUID | None
+    event_id: UUID | None
+    title: str | None
+    message: str | None
+    template_code: str | None
+    payload: Mapping[str, Any] | None
+    action_url: str | None
+    full_name: str | None
+    place_held_by: UUID | None
+    announced_as: UUID | None
+    announced_by: str | None
+    open_token: UUID | None
+    opened_at: datetime | None
+
+
+# Materialized: the locking sub-select must run once, or more rows than the limit would be locked.
+# greatest(): a worker whose clock is behind the database's still sees what was enqueued a moment ago.
+_LEASE = """
+    with picked as materialized (
+      select delivery_id from fleet.dispatch
+      where {condition} and parked_at is null
+        and (lease_until is null or lease_until <= greatest(:now, now()))
+      order by priority, due_at
+      limit :limit
+      for update skip locked
+    ), leased as (
+      update fleet.dispatch q set lease_until = :lease_until
+      from picked where q.delivery_id = picked.delivery_id
+      returning q.delivery_id, q.channel, q.tries, q.priority, q.due_at
+    )
+    select
+      l.delivery_id, l.channel, l.tries,
+      (select coalesce(max(a.number), 0)
+       from fleet.attempts a where a.delivery_id = l.delivery_id) as attempts,
+      d.status::text, d.recipient,
+      n.id as notification_id, n.user_id, n.event_id, n.title, n.message, n.template_code, n.payload,
+      n.action_url, person.full_name,
+      place.delivery_id as place_held_by,
+      announced.notification_id as announced_as, announced.announced_by,
+      open_attempt.token as open_token, open_attempt.opened_at
+    from leased l
+    left join public.notification_deliveries d on d.id = l.delivery_id
+    left join public.notifications n on n.id = d.notification_id
+    left join public.profiles person on person.id = n.user_id
+    left join fleet.delivery_places place
+      on place.notification_id = d.notification_id and place.channel = d.channel::text
+    left join lateral (
+      select a.notification_id, a.announced_by from fleet.announcements a
+      where a.event_id = n.event_id and a.user_id = n.user_id
+        and (n.template_code is null or a.template_code = n.template_code)
+      order by a.notification_id = n.id desc
+      limit 1
+    ) announced on true
+    left join fleet.attempts open_attempt
+      on open_attempt.delivery_id = l.delivery_id and open_attempt.closed_at is null
+    order by l.priority, l.due_at
+"""
+_CLAIM_DUE = text(_LEASE.format(condition="channel = :channel and due_at <= greatest(:now, now())"))
+_CLAIM_ONE = text(_LEASE.format(condition="delivery_id = :delivery_id"))
+
+_EXPIRE_ATTEMPTS = text("""
+    update fleet.attempts set closed_at = :now, outcome = 'NO_EVIDENCE', evidence = 'NONE'
+    where token = any(:tokens) and closed_at is null
+""")
+
+_OPEN_ATTEMPTS = text("""
+    insert into fleet.attempts (token, delivery_id, number, channel, provider, opened_at)
+    select token, delivery_id, number, channel, provider, :now
+    from jsonb_to_recordset(cast(:rows as jsonb))
+      as r(token uuid, delivery_id uuid, number integer, channel text, provider text)
+""")
+
+# One statement a batch. A status only moves forward: what is no longer PENDING is not touched, an attempt
+# that a callback has closed stays as the callback left it, and a worker whose attempt is no longer open (it
+# stalled past its lease) has no say in the queue any more. Only a late acceptance counts: it is evidence.
+_SETTLE = text("""
+    with settled as (
+      select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+        delivery_id uuid, token uuid, state text, due_at timestamptz, tries integer,
+        outcome text, code text, message text, provider text, message_id text, response jsonb)
+    ), closed as (
+      update fleet.attempts a
+      set closed_at = case when s.outcome is not null then cast(:now as timestamptz) end,
+          outcome = s.outcome,
+          evidence = case when s.outcome is not null then 'ANSWER' end,
+          code = s.code, message = s.message, provider_message_id = s.message_id
+      from settled s
+      where a.token = s.token
+        and (a.closed_at is null or (a.outcome = 'NO_EVIDENCE' and s.outcome = 'ACCEPTED'))
+    ), written as (
+      update public.notification_deliveries d
+      set status = s.state::public.notification_status,
+          sent_at = case when s.state = 'SENT' then cast(:now as timestamptz) end,
+          failed_at = case when s.state = 'FAILED' then cast(:now as timestamptz) end,
+          provider = coalesce(s.provider, d.provider),
+          provider_message_id = s.message_id,
+          provider_response = s.response
+      from settled s
+      where d.id = s.delivery_id and s.state in ('SENT', 'FAILED') and d.status::text = 'PENDING'
+    ), ended as (
+      delete from fleet.dispatch q using settled s
+      where q.delivery_id = s.delivery_id and s.state in ('SENT', 'FAILED', 'GONE')
+    )
+    update fleet.dispatch q
+    set lease_until = null, due_at = coalesce(s.due_at, q.due_at), tries = s.tries,
+        last_code = coalesce(s.code, q.last_code),
+        parked_at = case when s.state = 'PARKED' then cast(:now as timestamptz) end
+    from settled s
+    where q.delivery_id = s.delivery_id and s.state in ('WAITING', 'PARKED')
+      and (s.token is null
+           or exists (select from fleet.attempts a where a.token = s.token and a.closed_at is null))
+""")
+
+_ENQUEUE_FORGOTTEN = text("""
+    insert into fleet.dispatch (delivery_id, channel)
+    select d.id, d.channel::text
+    from public.notification_deliveries d
+    where d.status = 'PENDING' and d.created_at <= :before
+      and d.created_at >= (select installed_at from fleet.installation)
+      and not exists (select from fleet.dispatch q where q.delivery_id = d.id)
+    on conflict do nothing
+""")
+
+_ENQUEUE_FORGOTTEN_EVENTS = text("""
+    insert into fleet.outbox (event_id)
+    select e.id
+    from public.events e
+    where e.created_at between :since and :before
+      and e.created_at >= (select installed_at from fleet.installation)
+      and not exists (select from fleet.fanouts f where f.event_id = e.id)
+    on conflict do nothing
+""")
+
+
+def claim_due(
+    session: Session, channel: str, limit: int, now: datetime, lease_until: datetime
+) -> list[ClaimedRow]:
+    """Lease up to ``limit`` due deliveries of a channel until ``lease_until``, the most urgent first."""
+    values = {"channel": channel, "limit": limit, "now": now, "lease_until": lease_until}
+    return [ClaimedRow(**row) for row in session.execute(_CLAIM_DUE, values).mappings()]
+
+
+def claim_one(session: Session, delivery_id: UUID, now: datetime, lease_until: datetime) -> ClaimedRow | None:
+    """Lease one delivery, due or not; None where it is not queued, parked, or in another's hands."""
+    values = {"delivery_id": delivery_id, "limit": 1, "now": now, "lease_until": lease_until}
+    row = session.execute(_CLAIM_ONE, values).mappings().first()
+    return None if row is None else ClaimedRow(**row)
+
+
+def open_attempts(session: Session, rows: str, expired: Sequence[UUID], now: datetime) -> None:
+    """Open an attempt for each of a JSON array, after the ``expired`` ones were closed without evidence."""
+    if expired:
+        session.execute(_EXPIRE_ATTEMPTS, {"tokens": list(expired), "now": now})
+    session.execute(_OPEN_ATTEMPTS, {"rows": rows, "now": now})
+
+
+def settle(session: Session, rows: str, now: datetime) -> None:
+    """Write the outcomes of a JSON array: attempts, deliveries and queue, in one statement."""
+    session.execute(_SETTLE, {"rows": rows, "now": now})
+
+
+def enqueue_forgotten(session: Session, since: datetime, before: datetime) -> int:
+    """Queue what the triggers have missed: PENDING deliveries and events that have no row of the fleet's.
+
+    Args:
+        session: The transaction.
+        since: Events older than this are not looked at.
+        before: What is younger is left to its trigger.
+
+    Returns:
+        How many rows were queued.
+    """
+    deliveries: Any = session.execute(_ENQUEUE_FORGOTTEN, {"before": before})
+    events: Any = session.execute(_ENQUEUE_FORGOTTEN_EVENTS, {"since": since, "before": before})
+    return int(deliveries.rowcount) + int(events.rowcount)

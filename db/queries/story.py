@@ -1,0 +1,130 @@
+"""The whole story of an event, a notification or a delivery, from whichever end one holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text
+
+from db.models import Event, Notification, NotificationDelivery
+from db.models.fleet import AnnouncementRow, Attempt, ChannelPause, DispatchRow, Fanout, OutboxRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStory:
+    """One delivery with its tries, its place in the queue if it has one, and its channel's pause."""
+
+    delivery: NotificationDelivery
+    attempts: Sequence[Attempt]
+    queued: DispatchRow | None
+    pause: ChannelPause | None
+    callbacks: Sequence[CallbackNote]
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackNote:
+    """What a provider said about an attempt, without whom it concerns."""
+
+    received_at: datetime
+    provider: str
+    callback_id: str
+    event: str
+    handled_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that is known. ``event`` is None for a notification that came without one."""
+
+    event: Event | None
+    queued: OutboxRow | None
+    fanout: Fanout | None
+    notifications: Sequence[tuple[Notification, str | None]]
+    deliveries: Sequence[DeliveryStory]
+
+
+_CALLBACKS = text("""
+    select received_at, provider, callback_id, coalesce(body ->> 'event', '?') as event, handled_as
+    from fleet.inbox
+    where body ->> 'attempt' = any(:tokens)
+    order by received_at
+""")
+
+
+def find(session: Session, some_id: UUID) -> Story | None:
+    """The story behind an id of an event, a notification, a delivery or an attempt; None where it is none.
+
+    From a delivery or an attempt it tells of that delivery; from a notification, of all its deliveries; from
+    an event, of everything that came of it.
+    """
+    attempt = session.get(Attempt, some_id)
+    delivery = session.get(NotificationDelivery, attempt.delivery_id if attempt else some_id)
+    if delivery is not None:
+        notification = session.get(Notification, delivery.notification_id)
+        event = session.get(Event, notification.event_id) if notification and notification.event_id else None
+        return _tell(session, event, [notification] if notification else [], [delivery])
+    notification = session.get(Notification, some_id)
+    if notification is not None:
+        event = session.get(Event, notification.event_id) if notification.event_id else None
+        return _tell(session, event, [notification], _deliveries(session, [notification]))
+    event = session.get(Event, some_id)
+    if event is None:
+        return None
+    announced = select(AnnouncementRow.notification_id).where(AnnouncementRow.event_id == event.id)
+    notifications = session.scalars(
+        select(Notification).where(Notification.id.in_(announced)).order_by(Notification.created_at)
+    ).all()
+    return _tell(session, event, notifications, _deliveries(session, notifications))
+
+
+def _deliveries(session: Session, notifications: Sequence[Notification]) -> Sequence[NotificationDelivery]:
+    ids = [notification.id for notification in notifications]
+    return session.scalars(
+        select(NotificationDelivery)
+        .where(NotificationDelivery.notification_id.in_(ids))
+        .order_by(NotificationDelivery.created_at, NotificationDelivery.channel)
+    ).all()
+
+
+def _tell(
+    session: Session,
+    event: Event | None,
+    notifications: Sequence[Notification],
+    deliveries: Sequence[NotificationDelivery],
+) -> Story:
+    authors: dict[UUID, str] = {
+        row.notification_id: row.announced_by
+        for row in session.scalars(
+            select(AnnouncementRow).where(AnnouncementRow.notification_id.in_([n.id for n in notifications]))
+        )
+    }
+    return Story(
+        event=event,
+        queued=session.get(OutboxRow, event.id) if event else None,
+        fanout=session.get(Fanout, event.id) if event else None,
+        notifications=[(notification, authors.get(notification.id)) for notification in notifications],
+        deliveries=[_tell_delivery(session, delivery) for delivery in deliveries],
+    )
+
+
+def _tell_delivery(session: Session, delivery: NotificationDelivery) -> DeliveryStory:
+    attempts = session.scalars(
+        select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
+    ).all()
+    tokens = [str(attempt.token) for attempt in attempts]
+    callbacks = [CallbackNote(**row) for row in session.execute(_CALLBACKS, {"tokens": tokens}).mappings()]
+    return DeliveryStory(
+        delivery=delivery,
+        attempts=attempts,
+        queued=session.get(DispatchRow, delivery.id),
+        pause=session.get(ChannelPause, delivery.channel),
+        callbacks=callbacks,
+    )
