@@ -1,0 +1,153 @@
+"""A real sandbox on a free port for each test, the vendor's own SDK, and an ingress that hears the events."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+import uvicorn
+from sendgrid import SendGridAPIClient
+from sendgrid.helpers.mail import Category, CustomArg, Mail
+
+from workers.dev.sandbox.client import SandboxClient
+from workers.dev.sandbox.server import server_config
+from workers.dev.sandbox.state import SandboxSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+API_KEY = "SG.made-up"
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """The first true value of a condition that is asked again and again."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture(name="wait_for")
+def _wait_for() -> Callable[..., Any]:
+    return wait_for
+
+
+@pytest.fixture
+def settings() -> SandboxSettings:
+    return SandboxSettings(api_key=API_KEY, webhook_delay=0.0, capacity=50)
+
+
+@pytest.fixture(scope="session")
+def leaving() -> Iterator[list[threading.Thread]]:
+    """Servers on their way out: uvicorn takes 0.2 s to leave, and the next test need not wait for it."""
+    threads: list[threading.Thread] = []
+    yield threads
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def sandbox(settings: SandboxSettings, leaving: list[threading.Thread]) -> Iterator[SandboxClient]:
+    listener = socket.socket()  # the server closes it
+    listener.bind(("127.0.0.1", 0))
+    host, port = listener.getsockname()
+    server = uvicorn.Server(server_config(settings, host, port))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    leaving.append(thread)
+    try:
+        with SandboxClient(f"http://{host}:{port}") as client:
+            client.wait_until_ready()
+            yield client
+    finally:
+        server.should_exit = True
+
+
+@pytest.fixture
+def sendgrid(sandbox: SandboxClient) -> SendGridAPIClient:
+    client = SendGridAPIClient(API_KEY, host=sandbox.base_url)
+    client.client.timeout = 10
+    return client
+
+
+@pytest.fixture
+def mail() -> Callable[..., Mail]:
+    return make_mail
+
+
+def make_mail(
+    to: str = "marie@example.com",
+    subject: str = "Votre dossier",
+    html: str = "<p>Bonjour</p>",
+    token: str = "t-1",  # noqa: S107  names an attempt, opens nothing
+) -> Mail:
+    mail = Mail("no-reply@example.com", to, subject, plain_text_content="Bonjour", html_content=html)
+    mail.custom_arg = CustomArg("token", token)
+    mail.category = Category("dossier_opened")
+    return mail
+
+
+@pytest.fixture
+def post(sandbox: SandboxClient) -> Iterator[Callable[..., urllib3.BaseHTTPResponse]]:
+    """Posts any body to the mail API over one kept connection."""
+    with urllib3.PoolManager(retries=False, timeout=10) as pool:
+        yield partial(_post, pool, f"{sandbox.base_url}/v3/mail/send")
+
+
+def _post(
+    pool: urllib3.PoolManager, url: str, body: object, headers: dict[str, str] | None = None
+) -> urllib3.BaseHTTPResponse:
+    encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+    defaults = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+    return pool.request("POST", url, body=encoded, headers=defaults | (headers or {}))
+
+
+@dataclass
+class Ingress:
+    """Hears events and answers as told; 204 when nothing is."""
+
+    url: str
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    answers: deque[int] = field(default_factory=deque)
+
+    def events(self) -> list[dict[str, Any]]:
+        return [event for _, body in self.heard for event in json.loads(body)]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        ingress: Ingress = self.server.ingress  # type: ignore[attr-defined]  # set by the fixture
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status = ingress.answers.popleft() if ingress.answers else 204
+        ingress.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
+        pass
+
+
+@pytest.fixture
+def ingress() -> Iterator[Ingress]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.daemon_threads = True
+        ingress = Ingress(f"http://127.0.0.1:{server.server_port}/webhooks/sendgrid")
+        server.ingress = ingress  # type: ignore[attr-defined]  # read by the handler
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield ingress
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,59 @@
+"""The sandbox as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from workers.dev.sandbox import pages, sendgrid
+from workers.dev.sandbox.control import ControlApi
+from workers.dev.sandbox.courier import Courier
+from workers.dev.sandbox.sendgrid_events import EventWebhook, Signer
+from workers.dev.sandbox.state import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from workers.dev.sandbox.state import SandboxSettings
+
+
+def create_app(settings: SandboxSettings) -> Starlette:
+    """A sandbox that nothing was sent to yet. It must be served with `SandboxProtocol` as the HTTP protocol.
+
+    Raises:
+        ValueError: The private key is not one that SendGrid would sign with.
+    """
+    sandbox = Sandbox.from_settings(settings)
+    courier = Courier()
+    signer = Signer(settings.private_key_pem)
+    webhook = EventWebhook(sandbox, courier, signer, settings.webhook_delay)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            runner = tasks.create_task(webhook.run())
+            yield
+            runner.cancel()
+
+    return Starlette(
+        # The vendors' routes come first: routes are tried in order, and theirs are the busy ones.
+        routes=[
+            *sendgrid.routes(sandbox, webhook),
+            Route("/health", _health, methods=["GET"]),
+            *ControlApi(sandbox, courier, signer.public_key).routes(),
+            *pages.routes(sandbox, courier),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
