@@ -1,0 +1,124 @@
+"""What each template may say about a person's affairs: its variables, declared once and checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from services.notifications.template_codes import Template
+from services.notifications.typography import one_line, tidy_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WEB_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"'`\\]+")
+
+
+class RenderError(Exception):
+    """A message that cannot be worded; says which and why, and never quotes a value.
+
+    Args:
+        template: The template's code.
+        locale: The locale asked for.
+        problem: What is missing or wrong.
+    """
+
+    def __init__(self, template: str, locale: str, problem: str) -> None:
+        super().__init__(f"template {template}, locale {locale}: {problem}")
+        self.template = template
+        self.locale = locale
+
+
+class Kind(Enum):
+    """What a variable holds."""
+
+    LINE = auto()  # text on one line: a line break in a name must not begin a paragraph of ours
+    LINES = auto()  # text whose line breaks are kept
+    MINOR_UNITS = auto()  # a whole number
+    WEB_ADDRESS = auto()  # absolute, http or https
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of a template.
+
+    Attributes:
+        kind: What it holds.
+        optional: Whether it may be None, or blank, which is the same. It must be given all the same.
+    """
+
+    kind: Kind
+    optional: bool = False
+
+
+_LINE: Final = Variable(Kind.LINE)
+COMMON: Final[Mapping[str, Variable]] = {
+    "name": Variable(Kind.LINE, optional=True),
+    "action_url": Variable(Kind.WEB_ADDRESS, optional=True),
+}
+_STEP: Final[Mapping[str, Variable]] = {"step": _LINE, "next_step": Variable(Kind.LINE, optional=True)}
+_PAYMENT: Final[Mapping[str, Variable]] = {
+    # A payment that was told of without its order has neither.
+    "amount": Variable(Kind.MINOR_UNITS, optional=True),
+    "currency": Variable(Kind.LINE, optional=True),
+    "product": _LINE,
+}
+_OWN: Final[Mapping[Template, Mapping[str, Variable]]] = {
+    Template.WELCOME: {"product": _LINE, "reference": _LINE},
+    Template.DOCUMENT_RECEIVED: {"document": _LINE},
+    Template.DOCUMENTS_DELIVERED: {"document": _LINE},
+    Template.DOCUMENT_APPROVED: {"document": _LINE},
+    Template.DOCUMENT_REJECTED: {"document": _LINE, "reason": Variable(Kind.LINES, optional=True)},
+    Template.STEP_COMPLETED: _STEP,
+    Template.STEP_COMPLETED_BY_ADVISER: _STEP,
+    Template.DOSSIER_COMPLETED: {"product": _LINE, "reference": _LINE},
+    Template.STATUS_CHANGED: {"status": _LINE, "reference": _LINE},
+    Template.PAYMENT_RECEIVED: _PAYMENT,
+    Template.PAYMENT_FAILED: _PAYMENT,
+    Template.NEW_MESSAGE: {"reference": _LINE},
+    Template.GENERIC: {"title": _LINE, "message": Variable(Kind.LINES)},
+}
+
+VARIABLES: Final[Mapping[Template, Mapping[str, Variable]]] = {
+    template: {**COMMON, **_OWN[template]} for template in Template
+}
+
+
+def checked(template: Template, locale: str, given: Mapping[str, object]) -> dict[str, object]:
+    """The template's variables, cleaned; what else was given is left out.
+
+    Raises:
+        RenderError: Some are missing or not what they should be; all of them are named.
+    """
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for name, variable in VARIABLES[template].items():
+        if name not in given:
+            problems.append(f"{name} is missing")
+            continue
+        try:
+            values[name] = _checked(variable, given[name])
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    if problems:
+        raise RenderError(template, locale, ", ".join(problems))
+    return values
+
+
+def _checked(variable: Variable, value: object) -> object:
+    if variable.optional and (value is None or (isinstance(value, str) and not value.strip())):
+        return None
+    if variable.kind is Kind.MINOR_UNITS:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError("must be a whole number of minor units")
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 - a variable's content, not a caller's argument
+    text = tidy_lines(value) if variable.kind is Kind.LINES else one_line(value)
+    if not text:
+        raise ValueError("is blank")
+    if variable.kind is Kind.WEB_ADDRESS and not _WEB_ADDRESS.fullmatch(text):
+        raise ValueError("must be an absolute http or https address")
+    return text

@@ -1,0 +1,321 @@
+"""The three moves of a delivery: claim and commit; send side by side; settle and commit.
+
+States of a row of the queue::
+
+    due ──claim──> leased ──answer──> SENT or FAILED (row deleted)
+     ^               │ ├──later────> due again: retry, provider's word, paused channel
+     │               │ ├──no answer─> waits for evidence, attempt open ──evidence──> SENT
+     └──lease ends───┘ └──our fault─> parked                         └──none──> due again
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import OperationalError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from db import json_rows
+from db.queries import announcements, channels, dispatch
+from db.queries.channels import Gate, Pause
+from providers.errors import Misconfigured, ProviderError, RateLimited
+from services.notifications import outcomes
+from services.notifications.retry import RetryPolicy, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from db.queries.dispatch import ClaimedRow
+    from providers.base import Receipt
+    from services.notifications.outcomes import Settlement
+
+log = logging.getLogger(__name__)
+
+PROBE_BASE_SECONDS = 5.0
+PROBE_CAP_SECONDS = 300.0
+SETTLE_SECONDS = 300.0
+
+
+class Carrier(Protocol):
+    """Renders one delivery and hands it to its provider. Called from many threads at once."""
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+
+    def carry(self, claimed: ClaimedRow, token: UUID) -> Receipt:
+        """Send one delivery.
+
+        Raises:
+            ProviderError: The provider did not take it, or nobody knows.
+            Exception: It could not be prepared, and nothing left.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A send that came back."""
+
+    claimed: ClaimedRow
+    settlement: Settlement
+    error: ProviderError | None = None
+
+
+@dataclass
+class Drain:
+    """Sends what is due on one channel. One per channel and process; the process's threads share it.
+
+    Attributes:
+        channel: The channel's name.
+        carrier: Renders and sends.
+        sessions: Makes sessions.
+        policy: The channel's retries.
+        lease: How long a claim holds; longer than any send.
+        side_by_side: Sends under way at once.
+        clock: Gives the time, aware, UTC.
+        jitter: Gives a number in [0, 1).
+    """
+
+    channel: str
+    carrier: Carrier
+    sessions: sessionmaker[Session]
+    policy: RetryPolicy
+    lease: timedelta
+    side_by_side: int
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float] = random.random
+    _running: Lock = field(init=False, default_factory=Lock)
+    _under_way: int = field(init=False, default=0)
+    _arrivals: SimpleQueue[_Ended | None] = field(init=False, default_factory=SimpleQueue)
+    _threads: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(
+            self.side_by_side, thread_name_prefix=f"send-{self.channel.lower()}"
+        )
+
+    def run(self, should_stop: Callable[[], bool]) -> int:
+        """Send until nothing is due or ``should_stop`` says so; return how many deliveries were settled.
+
+        A second call while one is running wakes that one instead and returns 0 at once.
+        """
+        settled = 0
+        self._arrivals.put(None)
+        # Again, where a wake-up came between the last look at the queue and the release.
+        while not self._arrivals.empty() and self._running.acquire(blocking=False):
+            try:
+                if not self._under_way:
+                    self._gather()
+                settled += self._slide(should_stop)
+            finally:
+                self._running.release()
+        return settled
+
+    def one(self, delivery_id: UUID) -> Settlement | None:
+        """Send one delivery now, due or not; None where it is not queued or in another's hands."""
+        with self.sessions.begin() as session:
+            now = self.clock()
+            row = dispatch.claim_one(session, delivery_id, now, now + self.lease)
+            if row is None:
+                return None
+            early, opened = self._judge(session, [row], now)
+        ended = [_Ended(row, settlement) for row, settlement in early]
+        ended += [self._send(claimed, token) for claimed, token in opened]
+        self._settle(ended, probe=False)
+        return ended[0].settlement
+
+    def _slide(self, should_stop: Callable[[], bool]) -> int:
+        """Keep the window of sends full, and settle answers as they arrive: a slow one delays nobody."""
+        settled = 0
+        claiming, probe = True, False
+        while claiming or self._under_way:
+            room = self.side_by_side - self._under_way
+            if claiming and (self._under_way == 0 or room >= self.side_by_side // 4):
+                started, ended_at_once, gate = self._claim(room)
+                self._under_way += started
+                settled += ended_at_once
+                probe = gate is Gate.PROBE
+                claiming = gate is Gate.OPEN and started + ended_at_once >= room
+            if self._under_way:
+                ended, woken = self._gather()
+                self._under_way -= len(ended)
+                self._settle(ended, probe=probe)
+                settled += len(ended)
+                claiming = claiming or woken or probe
+            claiming = claiming and not should_stop()
+        return settled
+
+    def _gather(self) -> tuple[list[_Ended], bool]:
+        """Wait for an answer or a wake-up, and take whatever else has arrived with it."""
+        arrived = [self._arrivals.get()]
+        try:
+            while True:
+                arrived.append(self._arrivals.get_nowait())
+        except Empty:
+            pass
+        return [ended for ended in arrived if ended is not None], None in arrived
+
+    def _claim(self, room: int) -> tuple[int, int, Gate]:
+        """Lease what is due and start it; return how many started, how many ended at once, and the gate."""
+        try:
+            gate, early, opened = self._lease(room)
+        except OperationalError as error:
+            # Sends may be under way whose answers must be settled: the next wake-up claims again.
+            log.warning(
+                "channel %s: nothing claimed, the database is away (%s)", self.channel, type(error).__name__
+            )
+            return 0, 0, Gate.CLOSED
+        self._settle([_Ended(row, settlement) for row, settlement in early], probe=False)
+        for claimed, token in opened:
+            self._threads.submit(self._send_and_report, claimed, token)
+        return len(opened), len(early), gate
+
+    def _lease(
+        self, room: int
+    ) -> tuple[Gate, list[tuple[ClaimedRow, Settlement]], list[tuple[ClaimedRow, UUID]]]:
+        with self.sessions.begin() as session:
+            now = self.clock()
+            gate = channels.gate(session, self.channel, now, now + self.lease)
+            if gate is Gate.CLOSED:
+                return gate, [], []
+            limit = 1 if gate is Gate.PROBE else room
+            rows = dispatch.claim_due(session, self.channel, limit, now, now + self.lease)
+            return gate, *self._judge(session, rows, now)
+
+    def _judge(
+        self, session: Session, rows: Sequence[ClaimedRow], now: datetime
+    ) -> tuple[list[tuple[ClaimedRow, Settlement]], list[tuple[ClaimedRow, UUID]]]:
+        """Part what ends without a send from what is to be sent, and open the attempts of the latter."""
+        first_told = self._take_places(session, rows)
+        early: list[tuple[ClaimedRow, Settlement]] = []
+        opened: list[tuple[ClaimedRow, UUID]] = []
+        for row in rows:
+            settlement = self._without_sending(row, now, told_before=row.notification_id not in first_told)
+            if settlement is None:
+                opened.append((row, uuid4()))
+            else:
+                early.append((row, settlement))
+        if opened:
+            attempts = [
+                {
+                    "token": token,
+                    "delivery_id": row.delivery_id,
+                    "number": row.attempts + 1,
+                    "channel": row.channel,
+                    "provider": self.carrier.provider,
+                }
+                for row, token in opened
+            ]
+            expired = [row.open_token for row, _ in opened if row.open_token is not None]
+            dispatch.open_attempts(session, json_rows.dumps(attempts), expired, now)
+        return early, opened
+
+    @staticmethod
+    def _take_places(session: Session, rows: Sequence[ClaimedRow]) -> set[UUID | None]:
+        """Notifications that hold the place of their (event, person, template), or need none."""
+        unplaced = [row for row in rows if row.event_id and row.template_code and row.announced_as is None]
+        taken: set[UUID] = set()
+        if unplaced:
+            places = {
+                row.notification_id: {
+                    "event_id": row.event_id,
+                    "user_id": row.user_id,
+                    "template_code": row.template_code,
+                    "notification_id": row.notification_id,
+                    "announced_by": "APPLICATION",
+                }
+                for row in unplaced
+            }
+            taken = announcements.record(session, json_rows.dumps(places.values()))
+        waiting = {row.notification_id for row in unplaced}
+        return {
+            row.notification_id
+            for row in rows
+            if row.notification_id in taken
+            or (
+                row.notification_id not in waiting
+                and (
+                    row.announced_as in {None, row.notification_id}
+                    or (row.template_code is None and row.announced_by == "APPLICATION")
+                )
+            )
+        }
+
+    def _without_sending(self, row: ClaimedRow, now: datetime, *, told_before: bool) -> Settlement | None:
+        if row.status != "PENDING" or row.recipient is None:
+            return outcomes.gone(row)
+        if row.place_held_by != row.delivery_id and row.place_held_by is not None:
+            why = f"delivery {row.place_held_by} is this notification's on {row.channel}"
+            return outcomes.not_sent(row, "duplicate_delivery", why)
+        if told_before:
+            why = f"notification {row.announced_as} tells this person of the same event"
+            return outcomes.not_sent(row, "duplicate_notification", why)
+        if row.opened_at is not None:
+            until = row.opened_at + timedelta(seconds=self.policy.unknown_wait_seconds)
+            if until > now:
+                return outcomes.still_unknown(row, until)
+        return None
+
+    def _send_and_report(self, claimed: ClaimedRow, token: UUID) -> None:
+        self._arrivals.put(self._send(claimed, token))
+
+    def _send(self, claimed: ClaimedRow, token: UUID) -> _Ended:
+        try:
+            receipt = self.carrier.carry(claimed, token)
+        except ProviderError as error:
+            decision = decide(error, claimed.tries + 1, self.policy, self.clock(), self.jitter)
+            settlement = outcomes.refused(claimed, token, self.carrier.provider, error, decision)
+            return _Ended(claimed, settlement, error)
+        except Exception as error:
+            log.exception("delivery %s could not be prepared", claimed.delivery_id)
+            return _Ended(claimed, outcomes.parked(claimed, token, error))
+        return _Ended(claimed, outcomes.accepted(claimed, token, receipt))
+
+    @retry(
+        retry=retry_if_exception_type(OperationalError),
+        wait=wait_exponential_jitter(initial=0.1, max=2.0),
+        stop=stop_after_delay(SETTLE_SECONDS),
+        reraise=True,
+    )
+    def _settle(self, ended: Sequence[_Ended], *, probe: bool) -> None:
+        """Write the outcomes, however long the database is away: one forgotten is an outcome unknown."""
+        if not ended:
+            return
+        with self.sessions.begin() as session:
+            now = self.clock()
+            dispatch.settle(session, json_rows.dumps(e.settlement.row() for e in ended), now)
+            self._pause_or_resume(session, ended, now, probe=probe)
+
+    def _pause_or_resume(
+        self, session: Session, ended: Sequence[_Ended], now: datetime, *, probe: bool
+    ) -> None:
+        for error in {e.error.code: e.error for e in ended if e.error is not None}.values():
+            match error:
+                case Misconfigured():
+                    kind, seconds = "MISCONFIGURED", self._probe_pause(session)
+                    log.error("channel %s is paused: %s", self.channel, error.code)
+                case RateLimited():
+                    kind, seconds = "RATE_LIMITED", error.retry_after
+                case _:
+                    continue
+            until = now + timedelta(seconds=seconds)
+            pause = Pause(self.channel, kind, error.code, error.detail, now, until)
+            channels.pause(session, pause, after_probe=probe)
+        if probe and any(not isinstance(e.error, Misconfigured) for e in ended):
+            channels.resume(session, self.channel)
+
+    def _probe_pause(self, session: Session) -> float:
+        """Seconds until the next probe: doubled with each strike, for a refused key is mended by a person."""
+        strikes = channels.strikes(session, self.channel)
+        return min(PROBE_CAP_SECONDS, PROBE_BASE_SECONDS * 2.0 ** min(strikes, 16))

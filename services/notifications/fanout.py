@@ -1,0 +1,242 @@
+"""An event becomes notifications and deliveries, in one transaction, once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from db import json_rows
+from db.models.enums import NotificationChannel
+from db.queries import announcements, outbox
+from services.notifications import catalogue, subject
+from services.notifications.catalogue import Announcement, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from db.queries.announcements import WrittenNotification
+    from db.queries.outbox import EventFacts
+    from services.notifications.render import Renderer
+    from services.notifications.retry import RetryPolicy
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The rows that a batch of events becomes."""
+
+    places: list[dict[str, object]] = field(default_factory=list)
+    notifications: dict[UUID, dict[str, object]] = field(default_factory=dict)
+    deliveries: list[dict[str, object]] = field(default_factory=list)
+    results: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """Works off the outbox.
+
+    Attributes:
+        sessions: Makes sessions.
+        renderer: Writes the in-app words.
+        locale: The language of people who have not chosen one.
+        app_announces: Event types that the application announces itself.
+        policy: The pauses after a failure, and how many tries before an event is parked.
+        clock: Gives the time, aware, UTC.
+        jitter: Gives a number in [0, 1).
+    """
+
+    sessions: sessionmaker[Session]
+    renderer: Renderer
+    locale: str
+    app_announces: frozenset[str]
+    policy: RetryPolicy
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+
+    def run(self, should_stop: Callable[[], bool]) -> int:
+        """Fan out until nothing is due or ``should_stop`` says so; return how many events were worked off."""
+        total = 0
+        while not should_stop():
+            worked_off = self._batch_or_one_by_one()
+            total += worked_off
+            if worked_off == 0:
+                break
+        return total
+
+    def _batch_or_one_by_one(self) -> int:
+        try:
+            return self._batch(BATCH)
+        except Exception:
+            log.exception("a batch of events failed; trying its events one by one")
+        # The first event that fails alone is recorded and leaves the head of the queue; the rest follow.
+        return self._batch(1, record_failure=True)
+
+    def _batch(self, limit: int, *, record_failure: bool = False) -> int:
+        with self.sessions.begin() as session:
+            now = self.clock()
+            event_ids = outbox.claim(session, limit, now)
+            if not event_ids:
+                return 0
+            try:
+                with session.begin_nested():
+                    self._fan_out(session, event_ids, now)
+            except Exception as error:
+                if not record_failure:
+                    raise
+                self._record_failure(session, event_ids[0], error, now)
+            return len(event_ids)
+
+    def _record_failure(self, session: Session, event_id: UUID, error: Exception, now: datetime) -> None:
+        # The class alone: a message of the database or of a template may quote personal data.
+        due_at = now + self.policy.backoff(1, self.jitter)
+        parked = outbox.fail(session, event_id, type(error).__name__, due_at, self.policy.retries + 1, now)
+        log.error("event %s failed with %s%s", event_id, type(error).__name__, "; parked" if parked else "")
+
+    def _fan_out(self, session: Session, event_ids: Sequence[UUID], now: datetime) -> None:
+        facts = outbox.facts(session, event_ids)
+        written = self._written(session, facts)
+        batch = _Batch()
+        for event in facts:
+            outcome, reason = self._add(batch, event, written.get((event.event_id, event.user_id)))
+            batch.results.append({"event_id": event.event_id, "outcome": outcome, "reason": reason})
+        free = announcements.record(session, json_rows.dumps(batch.places)) if batch.places else set()
+        new = [row for notification_id, row in batch.notifications.items() if notification_id in free]
+        if new:
+            announcements.insert_notifications(session, json_rows.dumps(new))
+            deliveries = [row for row in batch.deliveries if row["notification_id"] in free]
+            announcements.insert_deliveries(session, json_rows.dumps(deliveries), now)
+        outbox.finish(session, json_rows.dumps(batch.results), event_ids, now)
+
+    @staticmethod
+    def _written(
+        session: Session, facts: Sequence[EventFacts]
+    ) -> Mapping[tuple[UUID, UUID | None], WrittenNotification]:
+        """What the application has announced itself, the oldest notification of each event and person."""
+        people = {event.user_id for event in facts if event.user_id is not None}
+        if not people:
+            return {}
+        rows = announcements.of_events(session, [event.event_id for event in facts], list(people))
+        return {(row.event_id, row.user_id): row for row in reversed(rows) if row.event_id is not None}
+
+    def _add(
+        self, batch: _Batch, event: EventFacts, written: WrittenNotification | None
+    ) -> tuple[str, str | None]:
+        verdict = catalogue.judge(event)
+        if isinstance(verdict, Silence):
+            if verdict.reason.startswith("unknown"):
+                log.warning("event %s was passed over: %s", event.event_id, verdict.reason)
+            return "PASSED_OVER", verdict.reason
+        if event.event_type in self.app_announces:
+            return "APPLICATION", "by setting, the application announces events of this type"
+        if event.user_id is None:
+            return "PASSED_OVER", f"no person belongs to {event.entity_type} {event.entity_id}"
+        if written is not None:
+            template = written.template_code or verdict.template
+            self._take_place(batch, event, template, written.notification_id, "APPLICATION")
+            return "APPLICATION", f"the application has written notification {written.notification_id}"
+        return self._announce(batch, event, verdict)
+
+    def _announce(self, batch: _Batch, event: EventFacts, verdict: Announcement) -> tuple[str, str | None]:
+        notification_id = uuid4()
+        payload = subject.payload(event)
+        notice = self.renderer.notice(
+            verdict.template, self.locale, subject.variables(payload, self.locale, name=event.full_name)
+        )
+        self._take_place(batch, event, verdict.template, notification_id, "FLEET")
+        batch.notifications[notification_id] = {
+            "id": notification_id,
+            "user_id": event.user_id,
+            "dossier_id": event.dossier_id,
+            "event_id": event.event_id,
+            "title": notice.title,
+            "message": notice.message,
+            "template_code": verdict.template,
+            "payload": payload,
+            "action_url": subject.action_path(event),
+        }
+        recipients = {NotificationChannel.IN_APP: str(event.user_id), NotificationChannel.EMAIL: event.email}
+        reachable = [channel for channel in verdict.channels if recipients[channel]]
+        batch.deliveries += [
+            {"notification_id": notification_id, "channel": channel, "recipient": recipients[channel]}
+            for channel in reachable
+        ]
+        missing = [channel for channel in verdict.channels if channel not in reachable]
+        return "NOTIFIED", f"no address for {', '.join(missing)}" if missing else None
+
+    @staticmethod
+    def _take_place(
+        batch: _Batch, event: EventFacts, template: str, notification_id: UUID, author: str
+    ) -> None:
+        batch.places.append(
+            {
+                "event_id": event.event_id,
+                "user_id": event.user_id,
+                "template_code": template,
+                "notification_id": notification_id,
+                "announced_by": author,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Gives deliveries to notifications that the application wrote without any.
+
+    Attributes:
+        sessions: Makes sessions.
+        grace: How long the application has for its own inserts.
+        clock: Gives the time, aware, UTC.
+    """
+
+    sessions: sessionmaker[Session]
+    grace: timedelta
+    clock: Callable[[], datetime]
+    window: timedelta = timedelta(days=1)
+
+    def run(self, should_stop: Callable[[], bool]) -> int:
+        """Route what has waited out its grace; return how many notifications got deliveries."""
+        total = 0
+        while not should_stop():
+            routed = self._batch()
+            total += routed
+            if routed < BATCH:
+                break
+        return total
+
+    def _batch(self) -> int:
+        with self.sessions.begin() as session:
+            now = self.clock()
+            found = announcements.unrouted(session, now - self.window, now - self.grace, BATCH)
+            if not found:
+                return 0
+            told = announcements.announced_by_fleet(session, [row.event_id for row in found if row.event_id])
+            told_of = {(event_id, user_id) for event_id, user_id, _ in told}
+            deliveries: list[dict[str, object]] = []
+            for row in found:
+                deliveries.append(
+                    {
+                        "notification_id": row.notification_id,
+                        "channel": NotificationChannel.IN_APP,
+                        "recipient": str(row.user_id),
+                    }
+                )
+                # The fleet was quicker with the same event: the person has had the mail.
+                if row.email and (row.event_id, row.user_id) not in told_of:
+                    deliveries.append(
+                        {
+                            "notification_id": row.notification_id,
+                            "channel": NotificationChannel.EMAIL,
+                            "recipient": row.email,
+                        }
+                    )
+            announcements.insert_deliveries(session, json_rows.dumps(deliveries), now)
+            return len(found)
