@@ -1,0 +1,63 @@
+"""Tasks that beat ticks: they find what nobody was woken for. Each may run twice without harm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from db.queries import dispatch, queues
+from tasks import wakeups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from celery import Celery
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from services.notifications.fanout import Routing
+
+FORGOTTEN_AFTER = timedelta(seconds=30)
+FORGOTTEN_WITHIN = timedelta(days=1)
+
+
+def register(
+    app: Celery,
+    sessions: sessionmaker[Session],
+    routing: Routing,
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool],
+) -> None:
+    """Make the sweeps known to the app.
+
+    Args:
+        app: The Celery app.
+        sessions: Makes sessions.
+        routing: Gives deliveries to notifications that have none.
+        clock: Gives the time, aware, UTC.
+        stopping: Whether this process has been asked to stop.
+    """
+
+    @app.task(name="maintenance.wake_due_queues")
+    def wake_due_queues() -> str:
+        """Publish what is due: leases that ended, retries, and all that a lost message left."""
+        with sessions.begin() as session:
+            due = queues.due(session, list(wakeups.CHANNELS), clock())
+        for queue in due:
+            wakeups.publish(app, queue)
+        return f"woke {', '.join(due) or 'nothing'}"
+
+    @app.task(name="maintenance.route_notifications")
+    def route_notifications() -> str:
+        """Give deliveries to the application's notifications that still have none."""
+        return f"{routing.run(stopping)} notifications routed"
+
+    @app.task(name="maintenance.enqueue_forgotten")
+    def enqueue_forgotten() -> str:
+        """Queue events and deliveries that the triggers have missed."""
+        now = clock()
+        with sessions.begin() as session:
+            count = dispatch.enqueue_forgotten(session, now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
+        return f"{count} forgotten rows queued"
+
+    del wake_due_queues, route_notifications, enqueue_forgotten

@@ -1,0 +1,120 @@
+"""The fleet on a bare machine: everything at once, the demo, the sandbox alone."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from workers.commands.output import Exit, console, fail
+from workers.dev.embedded.folders import claim, sweep
+from workers.dev.sandbox.server import serve
+from workers.dev.stack import Stack, StackError
+from workers.settings import given_settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+FOLDER = Path(".fleet")
+REVIVE_SECONDS = 1.0
+
+
+def up() -> None:
+    """Start everything in the foreground: servers, sandbox and every process; ctrl-C ends it all.
+
+    What the environment or .env names is used instead of what comes with the fleet. Data stay in .fleet/.
+    """
+    sweep(FOLDER)
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    folder = FOLDER / "up"
+    with claim(folder):
+        try:
+            with Stack(folder, given_settings(), durable=True) as stack:
+                console.print(addresses(stack))
+                console.print(f"Logs are in {folder}/logs. Ctrl-C ends it all.")
+                stay(stack)
+        except StackError as error:
+            raise fail(str(error), Exit.USAGE) from None
+        except KeyboardInterrupt:
+            console.print("stopped")
+
+
+def demo() -> None:
+    """Play a client's story, with a killed worker and a wiped broker, and check the accounts.
+
+    On a stack of its own: no database of yours is touched and nobody is written to. In a terminal it stays up
+    until ctrl-C; elsewhere it ends with its exit code.
+    """
+    from workers.dev import demo as the_demo  # noqa: PLC0415 - nobody else pays for it
+
+    sweep(FOLDER)
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    stay_up = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        flawless = the_demo.run(FOLDER, console, after=stay_with_pages if stay_up else None)
+    except KeyboardInterrupt:
+        raise fail("stopped before the end", Exit.NO) from None
+    raise typer.Exit(Exit.OK if flawless else Exit.NO)
+
+
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8025,
+    api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "SG.sandbox",
+    latency: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
+    webhook_url: Annotated[
+        str, typer.Option(help="Where SendGrid's events are posted; empty: nowhere.")
+    ] = "",
+) -> None:
+    """Run the sandbox: speaks SendGrid's API, keeps what it was sent, and shows it on a page."""
+    serve(host, port, api_key=api_key, latency=latency, webhook_url=webhook_url)
+
+
+def addresses(stack: Stack) -> Table:
+    """Where to look, with what to sign in."""
+    table = Table(title="The fleet is up", title_justify="left", show_header=False)
+    env = stack.environment
+    table.add_row("Mail that was sent", stack.addresses["sandbox"])
+    if "flower" in stack.children:
+        user = env.get("FLEET_FLOWER_USER", "operator")
+        table.add_row("Flower", f"{stack.addresses['flower']}  ({user} / {env['FLEET_FLOWER_PASSWORD']})")
+    table.add_row("Callbacks", f"{stack.addresses['ingress']}/webhooks/sendgrid")
+    if stack.postgres is not None:
+        table.add_row("DATABASE_URL", stack.postgres.url)
+    if stack.redis is not None:
+        table.add_row("REDIS_URL", stack.redis.url)
+    return table
+
+
+def stay(stack: Stack) -> None:
+    """Keep the stack up until ctrl-C; a process that ends by itself is started again."""
+    while True:
+        time.sleep(REVIVE_SECONDS)
+        for name in stack.revive():
+            console.print(f"{name} had ended and was started again; see {stack.folder}/logs/{name}.log")
+
+
+def stay_with_pages(stack: Stack) -> None:
+    """Print the addresses and stay up until ctrl-C."""
+    console.print(addresses(stack))
+    console.print("Ctrl-C ends it all.")
+    try:
+        stay(stack)
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, demo, sandbox):
+        app.command(rich_help_panel="On this machine")(command)

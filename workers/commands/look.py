@@ -1,0 +1,116 @@
+"""What an operator looks at: the state of the queues, and the story behind an id."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from kombu.exceptions import OperationalError as BrokerError
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from db.engine import make_engine
+from db.queries import channels, queues, story
+from tasks.wakeups import CHANNELS
+from workers import telling
+from workers.bootstrap import utc_now
+from workers.celery_app import make_app
+from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.settings import DatabaseSettings, Settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from db.queries.channels import Pause
+    from db.queries.queues import QueueState
+
+PING_SECONDS = 1.0
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Show what is due per queue, how old the oldest is, which channels are paused, and the workers seen."""
+    settings = Settings.load()
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    now = utc_now()
+    with Session(engine) as session:
+        states = queues.states(session, now)
+        pauses = [p for p in channels.pauses(session) if p.kind == "MISCONFIGURED" or p.paused_until > now]
+    engine.dispose()
+    workers = _workers(settings)
+    if as_json:
+        print_json({"queues": states, "paused": pauses, "workers": workers})
+        return
+    console.print(_queue_table(states))
+    for pause in pauses:
+        console.print(_pause_line(pause, now), style="yellow", markup=False)
+    if workers is None:
+        console.print("The broker does not answer: no worker can be seen.", style="bold red")
+    else:
+        console.print(f"Workers: {', '.join(workers) if workers else 'none seen'}", markup=False)
+
+
+def _workers(settings: Settings) -> list[str] | None:
+    """The workers that answer within a second; None where the broker does not."""
+    try:
+        answers: list[dict[str, Any]] = make_app(settings).control.ping(timeout=PING_SECONDS)
+    except (BrokerError, OSError):
+        return None
+    return sorted(name for answer in answers for name in answer)
+
+
+def _queue_table(states: list[QueueState]) -> Table:
+    table = Table(title="Queues", title_justify="left")
+    for heading in ("queue", "due", "oldest due", "in hand", "waiting", "unknown outcome", "parked"):
+        table.add_column(heading, justify="left" if heading == "queue" else "right")
+    for s in states:
+        drained = s.queue in {"fanout", "inbox"} or s.queue.upper() in CHANNELS
+        table.add_row(
+            s.queue if drained else f"{s.queue} (nothing sends on it yet)",
+            str(s.due),
+            "-" if s.oldest_due_seconds is None else f"{s.oldest_due_seconds:.1f} s",
+            str(s.leased),
+            str(s.waiting),
+            str(s.unknown),
+            str(s.parked),
+        )
+    return table
+
+
+def _pause_line(pause: Pause, now: datetime) -> str:
+    seconds = max(0.0, (pause.paused_until - now).total_seconds())
+    return f"{pause.channel} is paused for {seconds:.0f} s more: {pause.code} {pause.detail}"
+
+
+def explain(
+    some_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of an event, a notification, a delivery or an attempt.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole story of an event, notification or delivery: tries, codes and provider ids, in order."""
+    wanted = uuid_argument(some_id)
+    engine = make_engine(DatabaseSettings.load().database_url.get_secret_value(), pool_size=1)
+    with Session(engine) as session:
+        found = story.find(session, wanted)
+        moments = telling.tell(found, utc_now()) if found else []
+    engine.dispose()
+    if found is None:
+        raise fail(f"No event, notification, delivery or attempt has the id {wanted}.", Exit.NO)
+    if as_json:
+        print_json([asdict(moment) for moment in moments])
+        return
+    table = Table(show_edge=False, box=None, pad_edge=False)
+    for heading in ("when (UTC)", "what", "which", "told"):
+        table.add_column(heading, overflow="fold")
+    for moment in moments:
+        when = f"{moment.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] if moment.at else "now"
+        table.add_row(when, moment.what, str(moment.which), moment.told)
+    console.print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (status, explain):
+        app.command(rich_help_panel="Look")(command)

@@ -1,0 +1,135 @@
+"""One command for each process, as production runs them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import uvicorn
+from celery.signals import worker_shutting_down
+from tornado.options import options as flower_options
+
+from providers.signatures import SendGridSignatures
+from tasks.wakeups import QUEUES
+from workers import logs
+from workers.bootstrap import Fleet, make_fleet, utc_now
+from workers.commands.output import console
+from workers.ingress import TOLERANCE_SECONDS, Ingress
+from workers.relay import Relay
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+LOOPBACK = "127.0.0.1"
+THREADS = 8
+"""Tasks side by side in a worker: one drain per queue, and room for what comes by hand."""
+
+FLOWER_TASKS = 5000
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+def _fleet() -> Fleet:
+    settings = Settings.load()
+    logs.configure(settings.log_level)
+    return make_fleet(settings)
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help=f"Queues to work off, by comma; there are {', '.join(QUEUES)}.")
+    ] = ",".join(QUEUES),
+) -> None:
+    """Run a worker. Start as many as you like, on as many machines as you like."""
+    unknown = sorted(set(queues.split(",")) - set(QUEUES))
+    if unknown:
+        raise typer.BadParameter(f"no such queue: {', '.join(unknown)}; there are {', '.join(QUEUES)}")
+    fleet = _fleet()
+
+    def stop(**_: object) -> None:
+        fleet.stopping.set()
+
+    worker_shutting_down.connect(stop)
+    fleet.celery.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            f"--concurrency={THREADS}",
+            f"--queues={queues}",
+            f"--hostname=fleet-{os.getpid()}@%h",
+            f"--loglevel={fleet.settings.log_level}",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
+
+
+def relay() -> None:
+    """Run a relay: wakes the workers as soon as something is due. Several do no harm."""
+    fleet = _fleet()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        fleet.stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    url = fleet.settings.database_url.get_secret_value()
+    Relay(url, fleet.sessions, fleet.celery, fleet.stopping, utc_now).run()
+
+
+def beat() -> None:
+    """Run beat: ticks what no event starts. Several do no harm."""
+    fleet = _fleet()
+    fleet.celery.start(["beat", f"--loglevel={fleet.settings.log_level}"])
+
+
+def ingress(
+    host: Host = LOOPBACK, port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080
+) -> None:
+    """Run the ingress: takes the providers' callbacks. Several do no harm."""
+    fleet = _fleet()
+    signatures = SendGridSignatures(fleet.settings.sendgrid_webhook_public_key, TOLERANCE_SECONDS)
+    uvicorn.run(
+        Ingress(fleet.sessions, signatures, utc_now).app(),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def flower(
+    host: Host = LOOPBACK,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
+    *,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Let those who sign in run tasks and stop workers.")
+    ] = False,
+) -> None:
+    """Run Flower on the fleet's broker: always with a password, to look at only unless asked."""
+    fleet = _fleet()
+    given = fleet.settings.flower_password
+    password = given.get_secret_value() if given else secrets.token_urlsafe(18)
+    if given is None:
+        console.print(f"FLEET_FLOWER_PASSWORD is not set; for this run the password is {password}")
+    import flower.options  # noqa: F401, PLC0415 - defines the options, among them --address, when imported
+
+    # Not on the command line, where every user of the machine could read the password.
+    flower_options.basic_auth = [f"{fleet.settings.flower_user}:{password}"]
+    flower_options.address = host
+    flower_options.port = port
+    flower_options.read_only = not allow_changes
+    flower_options.max_tasks = FLOWER_TASKS
+    fleet.celery.start(["flower"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the process commands."""
+    for command in (worker, relay, beat, ingress, flower):
+        app.command(rich_help_panel="Processes")(command)

@@ -1,0 +1,172 @@
+"""The demo: a client's story on a stack of its own, a killed worker, a wiped broker, and the accounts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import redis
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from db.engine import make_engine
+from db.seed import seed
+from workers.dev import accounts
+from workers.dev.application import Application, Client
+from workers.dev.embedded.folders import claim
+from workers.dev.processes import wait_until
+from workers.dev.stack import Stack, bare_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from workers.dev.accounts import Accounts
+
+CLIENTS_BEFORE, CLIENTS_AFTER = 16, 8
+KILL_AFTER = 20
+"""E-mails accepted before the worker is killed: in the middle of a batch."""
+
+DUPLICATES = 1
+"""Deliveries that the application inserts a second time."""
+
+LATENCY_SECONDS = 0.1
+SETTLED_SECONDS = 45.0
+
+_NAMES = ("Camille Exemple", "Andrea Sample", "Maxime O’Exemple", "Sacha <b>Beispiel</b>")
+
+# Everything happens sooner than in production, so that the demo tells in seconds what takes minutes.
+_SOONER = {
+    "FLEET_CONNECT_TIMEOUT_SECONDS": "1",
+    "FLEET_READ_TIMEOUT_SECONDS": "3",
+    "FLEET_LEASE_SECONDS": "7",
+    "FLEET_UNKNOWN_WAIT_SECONDS": "8",
+    "FLEET_RETRY_BASE_SECONDS": "1",
+    "FLEET_ROUTING_GRACE_SECONDS": "1",
+}
+
+
+def run(parent: Path, console: Console, after: Callable[[Stack], None] | None) -> bool:
+    """Play the story and check it.
+
+    Args:
+        parent: Where to make a folder for the time of the demo.
+        console: Where to tell of it.
+        after: What to do before the stack ends, if anything.
+
+    Returns:
+        Whether nothing is missing and nothing was sent twice.
+    """
+    folder = parent / f"demo-{os.getpid()}"
+    given = bare_environment(os.environ) | _SOONER
+    held = claim(folder)
+    try:
+        with Stack(folder, given, latency=LATENCY_SECONDS) as stack:
+            engine = make_engine(stack.environment["DATABASE_URL"], pool_size=2)
+            try:
+                checked = _play(stack, engine, console)
+            finally:
+                engine.dispose()
+            if after is not None:
+                after(stack)
+            return not checked.faults
+    finally:
+        held.clear()
+
+
+def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
+    began = time.monotonic()
+    expected: Counter[str] = Counter()
+    with Session(engine) as session, session.begin():
+        seed(session)
+    with Application(stack.environment["DATABASE_URL"]) as application, stack.sandbox as sandbox:
+        console.print(f"{CLIENTS_BEFORE} clients register, pay and hand in their documents.")
+        for number in range(CLIENTS_BEFORE):
+            expected += _live(application, number)
+        if not wait_until(lambda: sandbox.stats().accepted >= KILL_AFTER, SETTLED_SECONDS):
+            console.print("The sandbox accepted nothing; see the logs.", style="bold red")
+        stack.children["worker"].kill()
+        at_kill = sandbox.stats().accepted
+        console.print(
+            f"The worker is killed with SIGKILL after {at_kill} e-mails were accepted, and started again."
+        )
+        stack.revive()
+        console.print(f"{CLIENTS_AFTER} more clients come, and the broker is wiped under their events.")
+        for number in range(CLIENTS_BEFORE, CLIENTS_BEFORE + CLIENTS_AFTER):
+            expected += _live(application, number)
+            if number == CLIENTS_BEFORE + CLIENTS_AFTER // 2:
+                _wipe(stack)
+        _wipe(stack)
+        expected += _own_words(application)
+        with console.status("The fleet works it off"), Session(engine) as session:
+            wait_until(lambda: _settled(session), SETTLED_SECONDS)
+        with Session(engine) as session:
+            left = accounts.unsettled(session)
+            checked = accounts.check(session, sandbox.messages(), expected)
+            console.print(accounts.overview(session))
+        if checked.duplicates != DUPLICATES:
+            checked.faults.append(
+                f"{checked.duplicates} duplicates were held back, and {DUPLICATES} were planted"
+            )
+        if left:
+            checked.faults.append(f"{left} rows were not settled within {SETTLED_SECONDS:g} s")
+    _report(console, checked, sum(expected.values()), time.monotonic() - began)
+    return checked
+
+
+def _live(application: Application, number: int) -> Counter[str]:
+    """One client's story; returns how many e-mails it is worth, by address."""
+    email = f"client{number:02}@example.com"
+    client = application.pay(application.register(email, _NAMES[number % len(_NAMES)]))  # welcome, payment
+    passport = application.upload(client, "PASSPORT")  # received
+    proof = application.upload(client, "PROOF_ADDRESS")  # received
+    application.review(passport, "APPROVED")  # approved
+    application.review(proof, "REJECTED", 'Page 2 manque : "l’adresse" est illisible & coupée.')  # rejected
+    application.complete_step(client, "QUALIFICATION")  # step completed
+    application.change_status(client, "FORM_SUBMITTED")  # status changed
+    application.write_message(client, "Bonjour, il nous manque une page.")  # new message
+    application.event("STEP_STARTED", "dossier", client.dossier_id or client.user_id)  # nobody is told
+    return Counter({email: 9})
+
+
+def _own_words(application: Application) -> Counter[str]:
+    """Notifications that the application writes itself: with a delivery, with it twice, and without any."""
+    client: Client = application.pay(
+        application.register("invite@example.com", "Noa Exemple")
+    )  # welcome, payment
+    with_delivery = application.notify(client, "Rendez-vous", "Votre rendez-vous est confirmé.")
+    application.deliver(with_delivery, "EMAIL", client.email)
+    application.deliver(with_delivery, "EMAIL", client.email)  # refused as a duplicate
+    application.notify(client, "Documents prêts", "Vos statuts sont à votre disposition.")
+    return Counter({client.email: 4})
+
+
+def _settled(session: Session) -> bool:
+    with session.begin():
+        return accounts.unsettled(session) == 0
+
+
+def _wipe(stack: Stack) -> None:
+    with redis.Redis.from_url(stack.environment["REDIS_URL"]) as broker:
+        broker.flushall()
+
+
+def _report(console: Console, checked: Accounts, expected: int, seconds: float) -> None:
+    table = Table(title="Accounts", title_justify="left", show_header=False)
+    table.add_row("e-mails that the story is worth", str(expected))
+    table.add_row("e-mails that the sandbox accepted", str(checked.accepted))
+    table.add_row("e-mail deliveries in the database", str(checked.emails))
+    table.add_row("of these not sent, for another had said the same", str(checked.duplicates))
+    table.add_row("sends whose outcome nobody knew, proved by a callback", str(checked.by_callback))
+    table.add_row("sends that nothing proved, and that were repeated", str(checked.sent_again))
+    table.add_row("seconds", f"{seconds:.1f}")
+    console.print(table)
+    if not checked.faults:
+        console.print("Nothing is missing, and nothing was sent twice.", style="bold green")
+    for fault in checked.faults:
+        console.print(fault, style="bold red", markup=False)

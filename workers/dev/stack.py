@@ -1,0 +1,198 @@
+"""The whole fleet on one machine: servers, sandbox and processes, in the foreground and gone with it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from db import migrate
+from workers.dev.embedded.postgres import EmbeddedPostgres
+from workers.dev.embedded.redis import EmbeddedRedis
+from workers.dev.processes import ChildProcess
+from workers.dev.sandbox.client import SandboxClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+HOST = "127.0.0.1"
+_STOP_SECONDS = 15.0
+# Stopped in this order nothing is lost: first what wakes, then what works, then what it works with.
+_STOP_ORDER = ("beat", "relay", "flower", "worker", "ingress", "sandbox")
+
+
+# Of the caller's environment only what programs need to run: no address and no key of anybody's.
+_NEUTRAL = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+def bare_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without anybody's addresses and keys, for a stack that must touch nothing of theirs."""
+    return {name: value for name, value in environment.items() if name in _NEUTRAL}
+
+
+class StackError(Exception):
+    """The stack cannot be started as the environment asks; says what to change."""
+
+
+@dataclass
+class Stack:
+    """Starts what the environment does not name, and every process of the fleet.
+
+    Attributes:
+        folder: Data and logs.
+        given: The settings that the environment gives; they win.
+        processes: Which to start, beside the sandbox.
+        durable: Whether the data outlive a crash of the machine.
+        latency: Seconds that the sandbox takes for an answer.
+    """
+
+    folder: Path
+    given: Mapping[str, str]
+    processes: tuple[str, ...] = ("ingress", "relay", "worker", "beat", "flower")
+    durable: bool = False
+    latency: float = 0.0
+    postgres: EmbeddedPostgres | None = field(init=False, default=None)
+    redis: EmbeddedRedis | None = field(init=False, default=None)
+    environment: dict[str, str] = field(init=False, default_factory=dict)
+    addresses: dict[str, str] = field(init=False, default_factory=dict)
+    children: dict[str, ChildProcess] = field(init=False, default_factory=dict)
+    _commands: dict[str, list[str]] = field(init=False, default_factory=dict)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def sandbox(self) -> SandboxClient:
+        """Steers the sandbox."""
+        return SandboxClient(self.addresses["sandbox"])
+
+    def start(self) -> None:
+        """Start servers, migrate, and start the processes.
+
+        Raises:
+            StackError: The environment asks for something dangerous.
+            EmbeddedError: A server cannot be started.
+        """
+        self._refuse_to_swallow()
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self.environment = dict(self.given)
+        ports = {name: free_port(default) for name, default in _PORTS.items()}
+        self.addresses = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+        if "DATABASE_URL" not in self.given:
+            self.postgres = EmbeddedPostgres(self.folder, durable=self.durable)
+            self.postgres.start()
+            self.environment["DATABASE_URL"] = self.postgres.url
+        if "REDIS_URL" not in self.given:
+            self.redis = EmbeddedRedis(self.folder)
+            self.redis.start()
+            self.environment["REDIS_URL"] = self.redis.url
+        migrate.upgrade(self.environment["DATABASE_URL"])
+        key = f"SG.sandbox-{secrets.token_hex(8)}"
+        self.spawn(
+            "sandbox",
+            "sandbox",
+            *("--port", str(ports["sandbox"]), "--api-key", key, "--latency", str(self.latency)),
+            *("--webhook-url", f"{self.addresses['ingress']}/webhooks/sendgrid"),
+        )
+        self._fill_in(key)
+        self.environment.setdefault("FLEET_FLOWER_PASSWORD", secrets.token_urlsafe(12))
+        for name in self.processes:
+            port = ("--port", str(ports[name])) if name in ports else ()
+            self.spawn(name, name, *port)
+
+    def spawn(self, name: str, *command: str) -> ChildProcess:
+        """Start a ``fleet`` command as a child, known by this name."""
+        self._commands[name] = list(command)
+        child = ChildProcess(
+            [sys.executable, "-m", "workers.cli", *command],
+            log=self.folder / "logs" / f"{name}.log",
+            env=self.environment,
+        )
+        self.children[name] = child
+        return child
+
+    def revive(self) -> list[str]:
+        """Start again what has ended by itself; return the names."""
+        ended = [name for name, child in self.children.items() if not child.running]
+        for name in ended:
+            self.spawn(name, *self._commands[name])
+        return ended
+
+    def stop(self) -> None:
+        """Stop the processes in the order that loses nothing, then the servers."""
+        for name in sorted(self.children, key=lambda n: _STOP_ORDER.index(n) if n in _STOP_ORDER else 0):
+            self.children[name].terminate(_STOP_SECONDS)
+        self.children.clear()
+        for server in (self.redis, self.postgres):
+            if server is not None:
+                server.stop()
+
+    def _fill_in(self, key: str) -> None:
+        """Stand in for every setting that was not given, with the sandbox as the provider."""
+        sandbox = self.addresses["sandbox"]
+        with self.sandbox as client:
+            client.wait_until_ready()
+            public_key = client.public_key()
+        stand_ins = {
+            "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
+            "TWILIO_AUTH_TOKEN": "sandbox",
+            "TWILIO_SMS_PHONE": "+33639980001",
+            "TWILIO_WHATSAPP_PHONE": "+33639980002",
+            "STRIPE_SECRET_KEY": "sk_test_sandbox",
+            "STRIPE_WEBHOOK_SECRET": "whsec_sandbox",
+            "EMAIL_FROM": "Partners VRAI <bonjour@example.com>",
+            "APP_URL": "http://localhost:3000",
+            "PUBLIC_URL": self.addresses["ingress"],
+        }
+        providers = {
+            "SENDGRID_API_KEY": {
+                "SENDGRID_API_KEY": key,
+                "SENDGRID_BASE_URL": sandbox,
+                "SENDGRID_WEBHOOK_PUBLIC_KEY": public_key,
+            },
+            "TWILIO_AUTH_TOKEN": {"TWILIO_BASE_URL": sandbox},
+            "STRIPE_SECRET_KEY": {"STRIPE_BASE_URL": sandbox},
+        }
+        for decisive, values in providers.items():
+            # Keys of one's own mean the real provider, or the address that came with them.
+            if decisive not in self.given:
+                stand_ins |= values
+        self.environment = {"SENDGRID_WEBHOOK_PUBLIC_KEY": public_key} | stand_ins | self.environment
+
+    def _refuse_to_swallow(self) -> None:
+        host = urlsplit(self.given.get("DATABASE_URL", "")).hostname
+        if host not in {None, "localhost", HOST, "::1"} and "SENDGRID_API_KEY" not in self.given:
+            raise StackError(
+                f"DATABASE_URL names a database on {host}, and SENDGRID_API_KEY is not set: the e-mails of "
+                "that database would end in the sandbox and be marked as sent. Set SENDGRID_API_KEY (and "
+                "SENDGRID_BASE_URL for another sandbox), or unset DATABASE_URL."
+            )
+
+
+_PORTS: Mapping[str, int] = {"sandbox": 8025, "ingress": 8080, "flower": 5555}
+
+
+def free_port(preferred: int) -> int:
+    """The preferred port if nobody has it, else any free one."""
+    for candidate in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise StackError("no free port on this machine")

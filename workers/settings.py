@@ -1,0 +1,201 @@
+"""The settings: the only place that reads the environment."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from email.utils import parseaddr
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from db.models.enums import EventType
+
+
+class SettingsError(Exception):
+    """Settings are missing or malformed; the message lists all of them and quotes no value."""
+
+
+def _address(value: str) -> str:
+    name_and_address = parseaddr(value)
+    local, _, domain = name_and_address[1].partition("@")
+    if not local or "." not in domain or any(mark in value for mark in "\r\n"):
+        raise ValueError("give an address, with or without a name: Partners VRAI <bonjour@example.com>")
+    return value
+
+
+def _phone(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{6,14}", value):
+        raise ValueError("give an international number: +33639980000")
+    return value
+
+
+def _public_key(value: str) -> str:
+    try:
+        base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise ValueError("give the key as SendGrid shows it: base64 on one line") from None
+    return value
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(
+                f"give a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def _words(value: object) -> object:
+    return [word for word in value.replace(",", " ").split() if word] if isinstance(value, str) else value
+
+
+def _empty_is_missing(values: object) -> object:
+    """`NAME=` in a file of settings means: not set."""
+    return {k: v for k, v in values.items() if v != ""} if isinstance(values, dict) else values
+
+
+Secret = Annotated[SecretStr, Field(min_length=1)]
+Phone = Annotated[str, BeforeValidator(lambda v: str(v).removeprefix("whatsapp:")), AfterValidator(_phone)]
+DatabaseUrl = Annotated[SecretStr, _url_of("postgresql", "postgres")]
+BrokerUrl = Annotated[SecretStr, _url_of("redis", "rediss", "amqp", "amqps", "unix")]
+Positive = Annotated[float, Field(gt=0)]
+
+# The names that the platform and the ecosystem use already; every other one begins with FLEET_.
+_SHARED_NAMES = frozenset(
+    {
+        *("database_url", "redis_url", "email_from", "app_url", "public_url"),
+        *("sendgrid_api_key", "sendgrid_webhook_public_key", "sendgrid_base_url"),
+        *("twilio_account_sid", "twilio_auth_token", "twilio_sms_phone", "twilio_whatsapp_phone"),
+        *("stripe_secret_key", "stripe_webhook_secret", "twilio_base_url", "stripe_base_url"),
+    }
+)
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field."""
+    return field.upper() if field in _SHARED_NAMES else f"FLEET_{field.upper()}"
+
+
+class DatabaseSettings(BaseSettings):
+    """What the database commands need: nobody has to own a key of Stripe's to migrate a schema."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_file=".env",
+        alias_generator=variable_name,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    database_url: DatabaseUrl
+
+    _skip_empty = model_validator(mode="before")(_empty_is_missing)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, and ``.env`` in the working folder behind it.
+
+        Raises:
+            SettingsError: Something is missing or malformed; all of it is listed.
+        """
+        try:
+            return cls.model_validate({})
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+
+class Settings(DatabaseSettings):
+    """Everything that a process of the fleet must know. ``docs/configuration.md`` describes each."""
+
+    redis_url: BrokerUrl
+    sendgrid_api_key: Secret
+    twilio_account_sid: Annotated[str, Field(min_length=1)]
+    twilio_auth_token: Secret
+    twilio_sms_phone: Phone
+    twilio_whatsapp_phone: Phone
+    stripe_secret_key: Secret
+    stripe_webhook_secret: Secret
+    sendgrid_webhook_public_key: Annotated[str, Field(min_length=1), AfterValidator(_public_key)]
+    email_from: Annotated[str, AfterValidator(_address)]
+    app_url: HttpUrl
+    public_url: HttpUrl
+
+    sendgrid_base_url: HttpUrl = HttpUrl("https://api.sendgrid.com")
+    twilio_base_url: HttpUrl = HttpUrl("https://api.twilio.com")
+    stripe_base_url: HttpUrl = HttpUrl("https://api.stripe.com")
+
+    company: Annotated[str, Field(min_length=1)] = "Partners VRAI"
+    locale: Literal["fr", "en"] = "fr"
+    app_announces: Annotated[frozenset[EventType], NoDecode, BeforeValidator(_words)] = frozenset()
+    routing_grace_seconds: Positive = 5.0
+    unknown_wait_seconds: Positive = 900.0
+    email_retries: Annotated[int, Field(ge=0, le=20)] = 3
+    retry_base_seconds: Positive = 30.0
+    retry_cap_seconds: Positive = 3600.0
+    sends_side_by_side: Annotated[int, Field(ge=1, le=512)] = 64
+    connect_timeout_seconds: Positive = 3.0
+    read_timeout_seconds: Positive = 10.0
+    lease_seconds: Positive = 30.0
+    flower_user: Annotated[str, Field(pattern=r"^[^:]+$")] = "operator"
+    flower_password: SecretStr | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _lease_outlasts_a_send(cls, lease: float, info: ValidationInfo) -> float:
+        timeouts = (info.data.get(f"{kind}_timeout_seconds", 0.0) for kind in ("connect", "read"))
+        send = SEND_TRIES_SECONDS + sum(timeouts)
+        if lease <= send:
+            raise ValueError(
+                f"give more than {send:g}: a send may take FLEET_CONNECT_TIMEOUT_SECONDS and "
+                f"FLEET_READ_TIMEOUT_SECONDS and {SEND_TRIES_SECONDS:g} seconds of trying to connect"
+            )
+        return lease
+
+
+SEND_TRIES_SECONDS = 2.0
+"""How long a send tries again within its lease while it surely never left."""
+
+
+def _explain(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False)
+    missing = [str(p["loc"][0]) for p in problems if p["type"] == "missing"]
+    malformed = [
+        f"  {p['loc'][0] if p['loc'] else '':30} {p['msg'].removeprefix('Value error, ')}".rstrip()
+        for p in problems
+        if p["type"] != "missing"
+    ]
+    count = len(problems)
+    lines = [
+        f"The fleet cannot start: {count} setting{'s are' if count > 1 else ' is'} missing or malformed."
+    ]
+    lines += [f"  {name:30} is not set" for name in missing]
+    lines += malformed
+    lines.append("Set them in the environment or in a file .env; docs/configuration.md describes each.")
+    return "\n".join(lines)
+
+
+def given_settings() -> dict[str, str]:
+    """What the environment and ``.env`` give, for the children of ``fleet up``; the environment wins."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    return from_file | os.environ

@@ -1,0 +1,123 @@
+"""A story as moments in their order: what ``fleet explain`` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from db.models import Event, Notification
+    from db.models.fleet import Attempt, DispatchRow
+    from db.queries.story import DeliveryStory, Story
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened; ``at`` is None for what is still to come or holds at present."""
+
+    at: datetime | None
+    what: str
+    which: UUID
+    told: str
+
+
+_OUTCOMES = {
+    "ACCEPTED": "accepted",
+    "REFUSED": "refused for good",
+    "DEFERRED": "not taken for now",
+    "NO_EVIDENCE": "given up: nothing was heard of it in time, sent again",
+    "NOT_SENT": "not sent, our own fault",
+}
+
+
+def tell(story: Story, now: datetime) -> list[Moment]:
+    """All that is known, in the order of time; what holds at present comes last.
+
+    Names, addresses and texts are not told: ids lead to them.
+    """
+    moments = [*_event(story)]
+    for notification, author in story.notifications:
+        moments.append(_notification(notification, author))
+    for delivery in story.deliveries:
+        moments += _delivery(delivery, now)
+    return sorted(moments, key=lambda moment: moment.at or datetime.max.replace(tzinfo=UTC))
+
+
+def _event(story: Story) -> Iterator[Moment]:
+    event: Event | None = story.event
+    if event is None:
+        return
+    yield Moment(
+        event.created_at, "event", event.id, f"{event.event_type} of {event.entity_type} {event.entity_id}"
+    )
+    if story.fanout is not None:
+        reason = f": {story.fanout.reason}" if story.fanout.reason else ""
+        yield Moment(story.fanout.fanned_out_at, "fan-out", event.id, f"{story.fanout.outcome}{reason}")
+    if story.queued is not None:
+        error = f", last error {story.queued.last_error}" if story.queued.last_error else ""
+        state = "parked" if story.queued.parked_at else f"in the outbox, due {_time(story.queued.due_at)}"
+        yield Moment(None, "fan-out", event.id, f"{state}, {story.queued.tries} tries{error}")
+
+
+def _notification(notification: Notification, author: str | None) -> Moment:
+    by = "the fleet" if author == "FLEET" else "the application"
+    told = f"written by {by}, template {notification.template_code or '-'}"
+    return Moment(notification.created_at, "notification", notification.id, told)
+
+
+def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
+    delivery = story.delivery
+    yield Moment(
+        delivery.created_at, "delivery", delivery.id, f"{delivery.channel} of {delivery.notification_id}"
+    )
+    for attempt in story.attempts:
+        yield from _attempt(attempt)
+    for callback in story.callbacks:
+        handled = callback.handled_as or "not worked off yet"
+        told = f"{callback.provider} says {callback.event} ({handled.lower()})"
+        yield Moment(callback.received_at, "callback", delivery.id, told)
+    if story.queued is not None:
+        yield Moment(None, "queue", delivery.id, _place(story.queued, now))
+        if story.pause is not None and story.pause.paused_until > now:
+            told = f"paused until {_time(story.pause.paused_until)}: {story.pause.code} {story.pause.detail}"
+            yield Moment(None, "channel", delivery.id, told)
+    if delivery.status != "PENDING":
+        response = delivery.provider_response or {}
+        why = f": {response['code']} {response.get('error', '')}".rstrip() if "code" in response else ""
+        by = f" by {delivery.provider}" if delivery.provider else ""
+        named = f" as {delivery.provider_message_id}" if delivery.provider_message_id else ""
+        yield Moment(
+            delivery.sent_at or delivery.failed_at, "end", delivery.id, f"{delivery.status}{by}{named}{why}"
+        )
+
+
+def _attempt(attempt: Attempt) -> Iterator[Moment]:
+    told = f"try {attempt.number} handed to {attempt.provider}"
+    yield Moment(attempt.opened_at, "attempt", attempt.token, told)
+    said = " ".join(part for part in (attempt.code, attempt.message) if part)
+    if attempt.outcome is None:
+        told = f"try {attempt.number}: outcome unknown{f' ({said})' if said else ''}, open for evidence"
+        yield Moment(None, "attempt", attempt.token, told)
+        return
+    named = f" as {attempt.provider_message_id}" if attempt.provider_message_id else ""
+    proof = ", proved by a callback" if attempt.evidence == "CALLBACK" else ""
+    outcome = _OUTCOMES.get(attempt.outcome, attempt.outcome)
+    told = f"try {attempt.number}: {outcome}{named}{proof}{f': {said}' if said else ''}"
+    yield Moment(attempt.closed_at, "attempt", attempt.token, told)
+
+
+def _place(queued: DispatchRow, now: datetime) -> str:
+    tries = f"{queued.tries} tries"
+    if queued.parked_at is not None:
+        return f"parked since {_time(queued.parked_at)}, {tries}, {queued.last_code or 'no code'}"
+    if queued.lease_until is not None and queued.lease_until > now:
+        return f"in a worker's hands until {_time(queued.lease_until)}, {tries}"
+    return f"due {_time(queued.due_at)}, {tries}"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
