@@ -92,6 +92,14 @@ def _template(postgres_url: str) -> Iterator[str]:
     _drop(postgres_url, url)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """As ``database_url``, shared by the tests of a module."""
+    url = _create(postgres_url, _template)
+    yield url
+    _drop(postgres_url, url)
+
+
 @pytest.fixture
 def database_url(postgres_url: str, _template: str) -> Iterator[str]:
     """A database at the newest revision, with the platform's products, of this test's own."""

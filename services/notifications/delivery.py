@@ -191,7 +191,7 @@ class Drain:
                 return gate, [], []
             limit = 1 if gate is Gate.PROBE else room
             rows = dispatch.claim_due(session, self.channel, limit, now, now + self.lease)
-            return gate, *self._judge(session, rows, now)
+            return gate, *self._judge(session, rows, self.clock())
 
     def _judge(
         self, session: Session, rows: Sequence[ClaimedRow], now: datetime

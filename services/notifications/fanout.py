@@ -82,10 +82,10 @@ class FanOut:
 
     def _batch(self, limit: int, *, record_failure: bool = False) -> int:
         with self.sessions.begin() as session:
-            now = self.clock()
-            event_ids = outbox.claim(session, limit, now)
+            event_ids = outbox.claim(session, limit, self.clock())
             if not event_ids:
                 return 0
+            now = self.clock()
             try:
                 with session.begin_nested():
                     self._fan_out(session, event_ids, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _STOP_SECONDS = 15.0
-# Stopped in this order nothing is lost: first what wakes, then what works, then what it works with.
-_STOP_ORDER = ("beat", "relay", "flower", "worker", "ingress", "sandbox")
 
 
 # Of the caller's environment only what programs need to run: no address and no key of anybody's.
@@ -132,10 +131,14 @@ class Stack:
         return ended
 
     def stop(self) -> None:
-        """Stop the processes in the order that loses nothing, then the servers."""
-        for name in sorted(self.children, key=lambda n: _STOP_ORDER.index(n) if n in _STOP_ORDER else 0):
-            self.children[name].terminate(_STOP_SECONDS)
+        """Stop the fleet, then what it works with: a send that is under way gets its answer."""
+        sandbox = self.children.pop("sandbox", None)
+        with ThreadPoolExecutor() as threads:
+            for child in self.children.values():
+                threads.submit(child.terminate, _STOP_SECONDS)
         self.children.clear()
+        if sandbox is not None:
+            sandbox.terminate(_STOP_SECONDS)
         for server in (self.redis, self.postgres):
             if server is not None:
                 server.stop()
