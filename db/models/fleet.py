@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Id, Stamped
@@ -72,7 +71,6 @@ class DispatchRow(Base):
 
     delivery_id: Mapped[Id]
     channel: Mapped[str]
-    priority: Mapped[int] = mapped_column(SmallInteger, server_default="100")
     enqueued_at: Mapped[Stamped]
     due_at: Mapped[Stamped]
     lease_until: Mapped[datetime | None]

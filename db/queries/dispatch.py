@@ -53,13 +53,13 @@ _LEASE = """
       select delivery_id from fleet.dispatch
       where {condition} and parked_at is null
         and (lease_until is null or lease_until <= greatest(:now, now()))
-      order by priority, due_at
+      order by due_at
       limit :limit
       for update skip locked
     ), leased as (
       update fleet.dispatch q set lease_until = :lease_until
       from picked where q.delivery_id = picked.delivery_id
-      returning q.delivery_id, q.channel, q.tries, q.priority, q.due_at
+      returning q.delivery_id, q.channel, q.tries, q.due_at
     )
     select
       l.delivery_id, l.channel, l.tries,
@@ -86,7 +86,7 @@ _LEASE = """
     ) announced on true
     left join fleet.attempts open_attempt
       on open_attempt.delivery_id = l.delivery_id and open_attempt.closed_at is null
-    order by l.priority, l.due_at
+    order by l.due_at
 """
 _CLAIM_DUE = text(_LEASE.format(condition="channel = :channel and due_at <= greatest(:now, now())"))
 _CLAIM_ONE = text(_LEASE.format(condition="delivery_id = :delivery_id"))
@@ -168,7 +168,7 @@ _ENQUEUE_FORGOTTEN_EVENTS = text("""
 def claim_due(
     session: Session, channel: str, limit: int, now: datetime, lease_until: datetime
 ) -> list[ClaimedRow]:
-    """Lease up to ``limit`` due deliveries of a channel until ``lease_until``, the most urgent first."""
+    """Lease up to ``limit`` due deliveries of a channel until ``lease_until``, the longest due first."""
     values = {"channel": channel, "limit": limit, "now": now, "lease_until": lease_until}
     return [ClaimedRow(**row) for row in session.execute(_CLAIM_DUE, values).mappings()]
 

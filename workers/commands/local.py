@@ -34,7 +34,7 @@ def up() -> None:
     folder = FOLDER / "up"
     with claim(folder):
         try:
-            with Stack(folder, given_settings(), durable=True) as stack:
+            with Stack(folder, given_settings(), durable=True, usual_ports=True) as stack:
                 console.print(addresses(stack))
                 console.print(f"Logs are in {folder}/logs. Ctrl-C ends it all.")
                 stay(stack)
@@ -78,6 +78,8 @@ def sandbox(
 def addresses(stack: Stack) -> Table:
     """Where to look, with what to sign in."""
     table = Table(title="The fleet is up", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     env = stack.environment
     table.add_row("Mail that was sent", stack.addresses["sandbox"])
     if "flower" in stack.children:

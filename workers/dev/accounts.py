@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 _OPEN = text("""
     select
       (select count(*) from fleet.outbox) + (select count(*) from fleet.dispatch) +
-      (select count(*) from public.notification_deliveries where status = 'PENDING') +
-      (select count(*) from fleet.inbox where handled_at is null)
+      (select count(*) from public.notification_deliveries where status = 'PENDING')
 """)
 
 _OVERVIEW = text("""
-    select coalesce(e.event_type::text, '(application)') as event, count(distinct e.id) as events,
-      coalesce(n.template_code, '(own words)') as template, count(distinct n.id) as notifications,
-      d.channel::text, d.status::text, count(*) as deliveries,
+    select coalesce(e.event_type::text, '(none: own words)') as event, count(distinct e.id) as events,
+      count(distinct n.id) as notifications, d.channel::text, d.status::text, count(*) as deliveries,
       count(distinct d.provider_message_id) as ids, min(d.provider_message_id) as some_id
     from public.notification_deliveries d
     join public.notifications n on n.id = d.notification_id
     left join public.events e on e.id = n.event_id
-    group by 1, 3, 5, 6
-    order by 1, 3, 5, 6
+    group by e.event_type, d.channel, d.status
+    order by e.event_type, d.channel, d.status
 """)
 
 _EMAILS = text("""
@@ -73,7 +71,7 @@ class Accounts:
 
 
 def unsettled(session: Session) -> int:
-    """How many rows still wait for something, in all queues."""
+    """How many events and deliveries have not had their last word."""
     return int(session.execute(_OPEN).scalar_one())
 
 
@@ -115,14 +113,15 @@ def check(session: Session, messages: Sequence[MessageSummary], expected: Counte
 
 def overview(session: Session) -> Table:
     """Events, notifications and deliveries by channel and state, with the providers' ids."""
-    table = Table(title="Events, notifications and deliveries", title_justify="left", box=box.SIMPLE)
-    for heading in ("event", "template", "channel", "state", "provider ids"):
+    table = Table(title="Events, notifications and deliveries", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for heading in ("event", "channel", "state"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("events", "notices", "deliveries"):
-        table.add_column(heading, justify="right")
+    for heading in ("events", "notices", "sends"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("provider ids", no_wrap=True)
     for row in session.execute(_OVERVIEW):
-        more = f" +{row.ids - 1}" if row.ids > 1 else ""
-        ids = f"{row.some_id}{more}" if row.some_id else "-"
+        more = f" and {row.ids - 1} more" if row.ids > 1 else ""
+        ids = f"{row.some_id[:8]}…{more}" if row.some_id else "-"
         counts = (str(row.events), str(row.notifications), str(row.deliveries))
-        table.add_row(row.event, row.template, row.channel, row.status, ids, *counts)
+        table.add_row(row.event, row.channel, row.status, *counts, ids)
     return table

@@ -48,6 +48,7 @@ class Stack:
         processes: Which to start, beside the sandbox.
         durable: Whether the data outlive a crash of the machine.
         latency: Seconds that the sandbox takes for an answer.
+        usual_ports: Whether to take the ports that people expect, where they are free.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class Stack:
     processes: tuple[str, ...] = ("ingress", "relay", "worker", "beat", "flower")
     durable: bool = False
     latency: float = 0.0
+    usual_ports: bool = False
     postgres: EmbeddedPostgres | None = field(init=False, default=None)
     redis: EmbeddedRedis | None = field(init=False, default=None)
     environment: dict[str, str] = field(init=False, default_factory=dict)
@@ -88,7 +90,7 @@ class Stack:
         self._refuse_to_swallow()
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         self.environment = dict(self.given)
-        ports = {name: free_port(default) for name, default in _PORTS.items()}
+        ports = {name: free_port(usual if self.usual_ports else 0) for name, usual in _USUAL_PORTS.items()}
         self.addresses = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
         if "DATABASE_URL" not in self.given:
             self.postgres = EmbeddedPostgres(self.folder, durable=self.durable)
@@ -185,11 +187,11 @@ class Stack:
             )
 
 
-_PORTS: Mapping[str, int] = {"sandbox": 8025, "ingress": 8080, "flower": 5555}
+_USUAL_PORTS: Mapping[str, int] = {"sandbox": 8025, "ingress": 8080, "flower": 5555}
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port if nobody has it, else any free one."""
+    """The preferred port if nobody has it, else any free one; 0 prefers none."""
     for candidate in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
