@@ -113,14 +113,15 @@ def check(session: Session, messages: Sequence[MessageSummary], expected: Counte
 
 def overview(session: Session) -> Table:
     """Events, notifications and deliveries by channel and state, with the providers' ids."""
-    table = Table(title="Events, notifications and deliveries", title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    title = "Events, notifications and deliveries"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for heading in ("event", "channel", "state"):
         table.add_column(heading, no_wrap=True)
     for heading in ("events", "notices", "sends"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("provider ids", no_wrap=True)
     for row in session.execute(_OVERVIEW):
-        more = f" and {row.ids - 1} more" if row.ids > 1 else ""
+        more = f" +{row.ids - 1}" if row.ids > 1 else ""
         ids = f"{row.some_id[:8]}…{more}" if row.some_id else "-"
         counts = (str(row.events), str(row.notifications), str(row.deliveries))
         table.add_row(row.event, row.channel, row.status, *counts, ids)
