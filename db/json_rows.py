@@ -12,7 +12,7 @@ def _plain(value: object) -> object:
     match value:
         case str():
             # PostgreSQL's jsonb holds no NUL character, and in a text for people it can mean nothing.
-            return value.replace("\0", "")
+            return value.replace("\0", "").encode(errors="replace").decode()
         case UUID():
             return str(value)
         case datetime():

@@ -164,24 +164,20 @@ class Settings(DatabaseSettings):
     @classmethod
     def _lease_outlasts_a_send(cls, lease: float, info: ValidationInfo) -> float:
         timeouts = (info.data.get(f"{kind}_timeout_seconds", 0.0) for kind in ("connect", "read"))
-        send = SEND_TRIES_SECONDS + sum(timeouts)
-        if lease <= send:
+        longest_send = 2 * sum(timeouts)
+        if lease <= longest_send:
             raise ValueError(
-                f"give more than {send:g}: a send may take FLEET_CONNECT_TIMEOUT_SECONDS and "
-                f"FLEET_READ_TIMEOUT_SECONDS and {SEND_TRIES_SECONDS:g} seconds of trying to connect"
+                f"give more than {longest_send:g}: a send may take twice FLEET_CONNECT_TIMEOUT_SECONDS "
+                "and twice FLEET_READ_TIMEOUT_SECONDS"
             )
         return lease
-
-
-SEND_TRIES_SECONDS = 2.0
-"""How long a send tries again within its lease while it surely never left."""
 
 
 def _explain(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False)
     missing = [str(p["loc"][0]) for p in problems if p["type"] == "missing"]
     malformed = [
-        f"  {p['loc'][0] if p['loc'] else '':30} {p['msg'].removeprefix('Value error, ')}".rstrip()
+        f"  {_variable(p['loc']):30} {p['msg'].removeprefix('Value error, ')}".rstrip()
         for p in problems
         if p["type"] != "missing"
     ]
@@ -193,6 +189,12 @@ def _explain(error: ValidationError) -> str:
     lines += malformed
     lines.append("Set them in the environment or in a file .env; docs/configuration.md describes each.")
     return "\n".join(lines)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The variable that a problem is about; a default that does not hold is told by its field's name."""
+    name = str(location[0]) if location else ""
+    return variable_name(name) if name in Settings.model_fields else name
 
 
 def given_settings() -> dict[str, str]:

@@ -51,11 +51,13 @@ _PAUSE = text("""
     on conflict (channel) do update
     set kind = excluded.kind, code = excluded.code, detail = excluded.detail,
         strikes = c.strikes + case when c.paused_until <= :paused_at or :probe then 1 else 0 end,
-        paused_until = greatest(c.paused_until, excluded.paused_until)
+        paused_until = case when :probe then excluded.paused_until
+                       else greatest(c.paused_until, excluded.paused_until) end
     where not (c.kind = 'MISCONFIGURED' and excluded.kind = 'RATE_LIMITED')
 """)
 
 _STRIKES = text("select strikes from fleet.channels where channel = :channel and kind = 'MISCONFIGURED'")
+_GIVE_BACK = text("update fleet.channels set paused_until = :now where channel = :channel")
 _RESUME = text("delete from fleet.channels where channel = :channel")
 
 
@@ -96,6 +98,11 @@ def pause(session: Session, wanted: Pause, *, after_probe: bool) -> None:
         after_probe: Whether the message that was refused was a probe: another strike.
     """
     session.execute(_PAUSE, asdict(wanted) | {"probe": after_probe})
+
+
+def give_probe_back(session: Session, channel: str, now: datetime) -> None:
+    """Let the next one probe: there was nothing to send."""
+    session.execute(_GIVE_BACK, {"channel": channel, "now": now})
 
 
 def resume(session: Session, channel: str) -> None:

@@ -21,13 +21,15 @@ class ClaimedRow:
 
     ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
     the (notification, channel). ``announced_as`` is the notification that holds the (event, person,
-    template), and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown.
+    template), and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
+    ``unproved`` how many before it were given up for want of evidence.
     """
 
     delivery_id: UUID
     channel: str
     tries: int
     attempts: int
+    unproved: int
     status: str | None
     recipient: str | None
     notification_id: UUID | None
@@ -65,6 +67,8 @@ _LEASE = """
       l.delivery_id, l.channel, l.tries,
       (select coalesce(max(a.number), 0)
        from fleet.attempts a where a.delivery_id = l.delivery_id) as attempts,
+      (select count(*) from fleet.attempts a
+       where a.delivery_id = l.delivery_id and a.outcome = 'NO_EVIDENCE') as unproved,
       d.status::text, d.recipient,
       n.id as notification_id, n.user_id, n.event_id, n.title, n.message, n.template_code, n.payload,
       n.action_url, person.full_name,
@@ -108,18 +112,21 @@ _OPEN_ATTEMPTS = text("""
 # stalled past its lease) has no say in the queue any more. Only a late acceptance counts: it is evidence.
 _SETTLE = text("""
     with settled as (
-      select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+      select r.* from jsonb_to_recordset(cast(:rows as jsonb)) as r(
         delivery_id uuid, token uuid, state text, due_at timestamptz, tries integer,
         outcome text, code text, message text, provider text, message_id text, response jsonb)
+      left join fleet.attempts a on a.token = r.token
+      where r.token is null or a.closed_at is null
+        or (a.outcome = 'NO_EVIDENCE' and r.outcome = 'ACCEPTED')
     ), closed as (
       update fleet.attempts a
       set closed_at = case when s.outcome is not null then cast(:now as timestamptz) end,
           outcome = s.outcome,
-          evidence = case when s.outcome is not null then 'ANSWER' end,
+          evidence = case when s.outcome = 'NO_EVIDENCE' then 'NONE'
+                          when s.outcome is not null then 'ANSWER' end,
           code = s.code, message = s.message, provider_message_id = s.message_id
       from settled s
       where a.token = s.token
-        and (a.closed_at is null or (a.outcome = 'NO_EVIDENCE' and s.outcome = 'ACCEPTED'))
     ), written as (
       update public.notification_deliveries d
       set status = s.state::public.notification_status,
@@ -140,17 +147,23 @@ _SETTLE = text("""
         parked_at = case when s.state = 'PARKED' then cast(:now as timestamptz) end
     from settled s
     where q.delivery_id = s.delivery_id and s.state in ('WAITING', 'PARKED')
-      and (s.token is null
-           or exists (select from fleet.attempts a where a.token = s.token and a.closed_at is null))
 """)
 
 _ENQUEUE_FORGOTTEN = text("""
+    with forgotten as (
+      select d.id, d.notification_id, d.channel::text as channel
+      from public.notification_deliveries d
+      where d.status = 'PENDING' and d.created_at <= :before
+        and d.created_at >= (select installed_at from fleet.installation)
+        and not exists (select from fleet.dispatch q where q.delivery_id = d.id)
+      order by d.created_at, d.id
+    ), placed as (
+      insert into fleet.delivery_places (notification_id, channel, delivery_id)
+      select notification_id, channel, id from forgotten
+      on conflict do nothing
+    )
     insert into fleet.dispatch (delivery_id, channel)
-    select d.id, d.channel::text
-    from public.notification_deliveries d
-    where d.status = 'PENDING' and d.created_at <= :before
-      and d.created_at >= (select installed_at from fleet.installation)
-      and not exists (select from fleet.dispatch q where q.delivery_id = d.id)
+    select id, channel from forgotten
     on conflict do nothing
 """)
 

@@ -48,7 +48,7 @@ _HANDLED = text("""
     where i.provider = r.provider and i.callback_id = r.callback_id
 """)
 
-# Whatever comes later, a delivery that is no longer PENDING keeps its word.
+# A delivery that is no longer PENDING keeps its word, but for one that failed for want of this very proof.
 _ACCEPTED = text("""
     with proof as (
       select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(token uuid, message_id text)
@@ -60,10 +60,12 @@ _ACCEPTED = text("""
       returning a.token, a.delivery_id, a.provider, a.provider_message_id
     ), written as (
       update public.notification_deliveries d
-      set status = 'SENT', sent_at = :now, provider = c.provider,
+      set status = 'SENT', sent_at = :now, failed_at = null, provider = c.provider,
           provider_message_id = c.provider_message_id, provider_response = '{"evidence": "callback"}'
       from closed c
-      where d.id = c.delivery_id and d.status::text = 'PENDING'
+      where d.id = c.delivery_id
+        and (d.status::text = 'PENDING'
+             or (d.status::text = 'FAILED' and d.provider_response ->> 'code' = 'no_evidence'))
     ), ended as (
       delete from fleet.dispatch q using closed c where q.delivery_id = c.delivery_id
     )

@@ -58,7 +58,8 @@ _CLAIM = text("""
 # An event names its subject by entity, or only in its payload: the entity is believed first.
 _FACTS = text("""
     with subject as (
-      select e.*, lower(e.entity_type) as kind, coalesce(e.payload, '{}'::jsonb) as facts
+      select e.*, lower(e.entity_type) as kind,
+        case when jsonb_typeof(e.payload) = 'object' then e.payload else '{}'::jsonb end as facts
       from public.events e
       where e.id = any(:event_ids)
     )
@@ -67,7 +68,8 @@ _FACTS = text("""
       s.facts as payload,
       person.id as user_id, person.full_name, account.email,
       dossier.id as dossier_id,
-      coalesce(dossier.metadata ->> 'reference', upper(left(dossier.id::text, 8))) as dossier_reference,
+      coalesce(nullif(trim(dossier.metadata ->> 'reference'), ''),
+               upper(left(dossier.id::text, 8))) as dossier_reference,
       product.name as product,
       kind_of_document.code as document_code, kind_of_document.label as document_label,
       coalesce(s.facts ->> 'status', review.status::text) as review_status,
@@ -135,6 +137,8 @@ _FINISH = text("""
     delete from fleet.outbox where event_id = any(:event_ids)
 """)
 
+_TRIES = text("select tries from fleet.outbox where event_id = :event_id")
+
 _FAIL = text("""
     update fleet.outbox
     set tries = tries + 1, last_error = :error, due_at = :due_at,
@@ -142,6 +146,11 @@ _FAIL = text("""
     where event_id = :event_id
     returning parked_at is not null
 """)
+
+
+def tries(session: Session, event_id: UUID) -> int:
+    """How often an event has failed so far."""
+    return session.scalar(_TRIES, {"event_id": event_id}) or 0
 
 
 def claim(session: Session, limit: int, now: datetime) -> list[UUID]:

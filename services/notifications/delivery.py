@@ -141,12 +141,16 @@ class Drain:
         claiming, probe = True, False
         while claiming or self._under_way:
             room = self.side_by_side - self._under_way
-            if claiming and (self._under_way == 0 or room >= self.side_by_side // 4):
+            # A probe under way is alone, and its answer must be settled as a probe's.
+            alone = probe and self._under_way > 0
+            if claiming and not alone and (self._under_way == 0 or room >= self.side_by_side // 4):
                 started, ended_at_once, gate = self._claim(room)
                 self._under_way += started
                 settled += ended_at_once
                 probe = gate is Gate.PROBE
-                claiming = gate is Gate.OPEN and started + ended_at_once >= room
+                claiming = (gate is Gate.OPEN and started + ended_at_once >= room) or (
+                    probe and not started and ended_at_once > 0
+                )
             if self._under_way:
                 ended, woken = self._gather()
                 self._under_way -= len(ended)
@@ -191,7 +195,10 @@ class Drain:
                 return gate, [], []
             limit = 1 if gate is Gate.PROBE else room
             rows = dispatch.claim_due(session, self.channel, limit, now, now + self.lease)
-            return gate, *self._judge(session, rows, self.clock())
+            early, opened = self._judge(session, rows, self.clock())
+            if gate is Gate.PROBE and not opened:
+                channels.give_probe_back(session, self.channel, now)
+            return gate, early, opened
 
     def _judge(
         self, session: Session, rows: Sequence[ClaimedRow], now: datetime
@@ -259,12 +266,15 @@ class Drain:
             why = f"delivery {row.place_held_by} is this notification's on {row.channel}"
             return outcomes.not_sent(row, "duplicate_delivery", why)
         if told_before:
-            why = f"notification {row.announced_as} tells this person of the same event"
+            who = row.announced_as or "another"
+            why = f"notification {who} tells this person of the same event"
             return outcomes.not_sent(row, "duplicate_notification", why)
         if row.opened_at is not None:
             until = row.opened_at + timedelta(seconds=self.policy.unknown_wait_seconds)
             if until > now:
                 return outcomes.still_unknown(row, until)
+            if row.unproved >= self.policy.retries:
+                return outcomes.given_up(row)
         return None
 
     def _send_and_report(self, claimed: ClaimedRow, token: UUID) -> None:
@@ -284,7 +294,7 @@ class Drain:
 
     @retry(
         retry=retry_if_exception_type(OperationalError),
-        wait=wait_exponential_jitter(initial=0.1, max=2.0),
+        wait=wait_exponential_jitter(multiplier=0.1, max=2.0),
         stop=stop_after_delay(SETTLE_SECONDS),
         reraise=True,
     )

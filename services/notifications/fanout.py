@@ -75,8 +75,8 @@ class FanOut:
     def _batch_or_one_by_one(self) -> int:
         try:
             return self._batch(BATCH)
-        except Exception:
-            log.exception("a batch of events failed; trying its events one by one")
+        except Exception as error:  # noqa: BLE001 - recorded with the event that fails alone
+            log.warning("a batch of events failed (%s); trying its events one by one", type(error).__name__)
         # The first event that fails alone is recorded and leaves the head of the queue; the rest follow.
         return self._batch(1, record_failure=True)
 
@@ -97,7 +97,7 @@ class FanOut:
 
     def _record_failure(self, session: Session, event_id: UUID, error: Exception, now: datetime) -> None:
         # The class alone: a message of the database or of a template may quote personal data.
-        due_at = now + self.policy.backoff(1, self.jitter)
+        due_at = now + self.policy.backoff(outbox.tries(session, event_id) + 1, self.jitter)
         parked = outbox.fail(session, event_id, type(error).__name__, due_at, self.policy.retries + 1, now)
         log.error("event %s failed with %s%s", event_id, type(error).__name__, "; parked" if parked else "")
 

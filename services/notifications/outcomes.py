@@ -103,6 +103,20 @@ def still_unknown(claimed: ClaimedRow, until: datetime) -> Settlement:
     return Settlement(delivery_id=claimed.delivery_id, state="WAITING", tries=claimed.tries, due_at=until)
 
 
+def given_up(claimed: ClaimedRow) -> Settlement:
+    """Sent as often as may be, and nothing was heard of it: no more, for it may have come each time."""
+    why = f"sent {claimed.unproved + 1} times, and the provider neither answered nor reported on any of them"
+    return Settlement(
+        delivery_id=claimed.delivery_id,
+        token=claimed.open_token,
+        state="FAILED",
+        tries=claimed.tries,
+        outcome="NO_EVIDENCE",
+        code="no_evidence",
+        response=_explanation("no_evidence", why),
+    )
+
+
 def parked(claimed: ClaimedRow, token: UUID, error: Exception) -> Settlement:
     """Our own fault, and surely not sent: kept aside with its error until someone has mended it."""
     return Settlement(

@@ -26,7 +26,7 @@ class RetryPolicy:
     """How a channel deals with what passes.
 
     Attributes:
-        retries: Tries after the first one.
+        retries: Tries after the first one, and also how often an unknown outcome is sent again.
         base_seconds: The first retry comes within this time, the next within its double, and so on.
         cap_seconds: No retry waits longer.
         unknown_wait_seconds: How long an unknown outcome waits for evidence before it is sent again.

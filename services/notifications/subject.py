@@ -38,7 +38,7 @@ def payload(facts: EventFacts) -> dict[str, object]:
         "amount": facts.amount,
         "currency": facts.currency,
     }
-    return {key: value for key, value in known.items() if value is not None}
+    return {key: value for key, value in known.items() if value is not None and str(value).strip()}
 
 
 def variables(

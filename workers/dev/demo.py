@@ -44,8 +44,8 @@ _NAMES = ("Camille Exemple", "Andrea Sample", "Maxime O’Exemple", "Sacha <b>Be
 _SOONER = {
     "FLEET_CONNECT_TIMEOUT_SECONDS": "1",
     "FLEET_READ_TIMEOUT_SECONDS": "3",
-    "FLEET_LEASE_SECONDS": "7",
-    "FLEET_UNKNOWN_WAIT_SECONDS": "8",
+    "FLEET_LEASE_SECONDS": "8.5",
+    "FLEET_UNKNOWN_WAIT_SECONDS": "9",
     "FLEET_RETRY_BASE_SECONDS": "1",
     "FLEET_ROUTING_GRACE_SECONDS": "1",
 }

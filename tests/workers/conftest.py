@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.notifications.one_database import clone, empty
+from tests.notifications.pipeline import Clock
+from workers.dev.application import Application, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def _one_database(postgres_url: str, _template: str) -> Iterator[str]:
+    with clone(postgres_url, _template) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(_one_database: str) -> str:
+    """The same for all of these tests, emptied for each."""
+    empty(_one_database)
+    return _one_database
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Ahead of the database's, so that everything inserted in the test is due."""
+    clock = Clock()
+    clock.forward(600)
+    return clock
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[Application]:
+    with Application(database_url) as application:
+        yield application
+
+
+@pytest.fixture
+def client(app: Application) -> Client:
+    return app.register("camille@example.com", "Camille Exemple")

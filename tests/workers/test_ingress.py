@@ -1,0 +1,222 @@
+"""SendGrid's callbacks over real HTTP: checked, stored once, worked off."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from sqlalchemy import text
+
+from providers.signatures import SendGridSignatures
+from services.notifications.evidence import Evidence
+from tests.notifications.pipeline import email, never
+from workers.dev.sandbox.sendgrid_events import Signer
+from workers.ingress import BODY_LIMIT, TOLERANCE_SECONDS, Ingress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from tests.notifications.pipeline import Clock
+    from workers.dev.application import Application, Client
+
+SIGNER = Signer(None)
+SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
+
+
+@dataclass
+class Caller:
+    """Posts to the ingress as SendGrid would."""
+
+    url: str
+    clock: Clock
+    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=10))
+
+    def post(self, body: bytes, headers: dict[str, str] | None = None, age: float = 0.0) -> int:
+        signed = SIGNER.headers(body, int(self.clock.now.timestamp() - age))
+        url = f"{self.url}/webhooks/sendgrid"
+        return self.pool.request("POST", url, body=body, headers=signed | (headers or {})).status
+
+    def post_events(self, *events: dict[str, Any]) -> int:
+        return self.post(json.dumps(events).encode())
+
+
+@pytest.fixture(scope="module")
+def leaving() -> Iterator[list[threading.Thread]]:
+    """Servers on their way out: uvicorn takes 0.2 s to leave, and the next test need not wait for it."""
+    threads: list[threading.Thread] = []
+    yield threads
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def caller(
+    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
+) -> Iterator[Caller]:
+    signatures = SendGridSignatures(SIGNER.public_key, TOLERANCE_SECONDS)
+    listener = socket.socket()  # the server closes it
+    listener.bind(("127.0.0.1", 0))
+    host, port = listener.getsockname()
+    application = Ingress(sessions, signatures, clock).app()
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    leaving.append(thread)
+    caller = Caller(f"http://{host}:{port}", clock)
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    yield caller
+    caller.pool.clear()
+    server.should_exit = True
+
+
+def stored(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
+    with sessions() as session:
+        return {row.callback_id: row.body for row in session.execute(text("select * from fleet.inbox"))}
+
+
+def event(event_id: str, **more: object) -> dict[str, Any]:
+    return {"sg_event_id": event_id, "event": "delivered", "email": "camille@example.com", **more}
+
+
+def test_a_signed_batch_is_stored_once_though_it_comes_three_times(
+    caller: Caller, sessions: sessionmaker[Session]
+) -> None:
+    batch = [event("one", reason="été"), event("two")]
+    assert [caller.post_events(*batch) for _ in range(3)] == [204, 204, 204]
+    assert stored(sessions) == {each["sg_event_id"]: each for each in batch}
+
+
+def test_a_batch_that_is_known_in_part_adds_the_rest(caller: Caller, sessions: sessionmaker[Session]) -> None:
+    caller.post_events(event("one"), event("one"), event("two"))
+    assert caller.post_events(event("two"), event("three")) == 204
+    assert stored(sessions).keys() == {"one", "two", "three"}
+
+
+def test_an_empty_batch_is_fine(caller: Caller, sessions: sessionmaker[Session]) -> None:
+    assert caller.post_events() == 204
+    assert stored(sessions) == {}
+
+
+def test_a_retry_of_a_day_ago_is_taken_under_its_first_signature(caller: Caller) -> None:
+    assert caller.post(json.dumps([event("one")]).encode(), age=TOLERANCE_SECONDS - 1) == 204
+
+
+def forged(body: bytes, timestamp: str) -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return base64.b64encode(key.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))).decode()
+
+
+@pytest.mark.parametrize("kind", ["forged", "other body", "unsigned", "no time", "old", "ahead", "nonsense"])
+def test_what_is_not_surely_sendgrids_is_refused_and_not_stored(
+    caller: Caller, sessions: sessionmaker[Session], clock: Clock, kind: str
+) -> None:
+    body = json.dumps([event("one")]).encode()
+    stamp = str(int(clock.now.timestamp()))
+    status = {
+        "forged": lambda: caller.post(body, {SIGNATURE: forged(body, stamp)}),
+        "other body": lambda: caller.post(body, {SIGNATURE: SIGNER.headers(b"[]", int(stamp))[SIGNATURE]}),
+        "unsigned": lambda: caller.post(body, {SIGNATURE: ""}),
+        "no time": lambda: caller.post(body, {TIMESTAMP: ""}),
+        "old": lambda: caller.post(body, age=TOLERANCE_SECONDS + 2),
+        "ahead": lambda: caller.post(body, age=-TOLERANCE_SECONDS - 2),
+        "nonsense": lambda: caller.post(body, {SIGNATURE: "not base64 !"}),
+    }[kind]()
+    assert status == 403
+    assert stored(sessions) == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{}", b"null", b"[1]", b"[{}]", b'[{"sg_event_id": ""}]', b'[{"sg_event_id": 7}]', b"\xff"],
+)
+def test_what_is_no_batch_of_events_is_refused(
+    caller: Caller, sessions: sessionmaker[Session], body: bytes
+) -> None:
+    assert caller.post(body) == 400
+    assert stored(sessions) == {}
+
+
+def test_one_bad_event_refuses_the_batch_whole(caller: Caller, sessions: sessionmaker[Session]) -> None:
+    assert caller.post_events(event("one"), {"event": "open"}) == 400
+    assert stored(sessions) == {}
+
+
+def test_what_is_too_large_is_refused(caller: Caller, sessions: sessionmaker[Session]) -> None:
+    assert caller.post(b" " * (BODY_LIMIT + 1)) == 413
+    assert caller.post(json.dumps([event("one")]).encode().ljust(BODY_LIMIT)) == 204
+    assert stored(sessions).keys() == {"one"}
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800", "\N{PILE OF POO}"])
+def test_a_character_that_no_database_holds_loses_no_event(
+    caller: Caller, sessions: sessionmaker[Session], character: str
+) -> None:
+    assert caller.post_events(event("one", useragent=f"a{character}b")) == 204
+    assert stored(sessions)["one"]["useragent"].startswith("a")
+
+
+def test_a_health_check_is_answered(caller: Caller) -> None:
+    answer = caller.pool.request("GET", f"{caller.url}/health")
+    assert (answer.status, answer.data) == (200, b"ok")
+    assert caller.pool.request("GET", f"{caller.url}/webhooks/sendgrid").status == 405
+
+
+def unknown_send(app: Application, client: Client, sessions: sessionmaker[Session]) -> tuple[UUID, UUID]:
+    delivery_id = email(app, client)
+    with sessions.begin() as session:
+        token: UUID = session.execute(
+            text(
+                "insert into fleet.attempts (delivery_id, number, channel, provider)"
+                " values (:id, 1, 'EMAIL', 'sendgrid') returning token"
+            ),
+            {"id": delivery_id},
+        ).scalar_one()
+    return delivery_id, token
+
+
+def test_what_was_posted_is_worked_off(
+    caller: Caller, sessions: sessionmaker[Session], clock: Clock, app: Application, client: Client
+) -> None:
+    delivery_id, token = unknown_send(app, client, sessions)
+    caller.post_events(
+        event("one", event="processed", attempt=str(token), sg_message_id="abc.recvd-1"),
+        event("two", attempt=str(token), sg_message_id="abc.recvd-1"),
+        event("three", attempt="no id of ours"),
+        event("four"),
+        event("five", attempt=["a", "list"], sg_message_id=7),
+    )
+    assert Evidence(sessions, clock).run(never) == 5
+    assert Evidence(sessions, clock).run(never) == 0
+    with sessions() as session:
+        row = session.execute(
+            text("select status::text, provider_message_id from notification_deliveries where id = :id"),
+            {"id": delivery_id},
+        ).one()
+        handled = session.execute(text("select handled_as, count(*) from fleet.inbox group by 1 order by 1"))
+        assert row == ("SENT", "abc")
+        assert handled.all() == [("EVIDENCE", 2), ("NOTED", 3)]
+
+
+def test_callbacks_of_a_busy_day_are_worked_off_in_one_run(
+    caller: Caller, sessions: sessionmaker[Session], clock: Clock
+) -> None:
+    for batch in range(5):
+        caller.post_events(*(event(f"{batch}-{number}") for number in range(100)))
+    assert Evidence(sessions, clock).run(never) == 500
