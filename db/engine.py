@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 # A peer that vanished without a word is noticed after a minute; the system's default is two hours.
-_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def make_engine(url: str, *, pool_size: int = 10) -> Engine:
@@ -33,7 +33,7 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
             "connect_timeout": 10,
             # A statement prepared on one server connection is unknown on the next that the pooler hands out.
             "prepare_threshold": None,
-            **_KEEPALIVE,
+            **KEEPALIVE,
         },
     )
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
-from db.engine import dsn
+from db.engine import KEEPALIVE, dsn
 from db.queries import queues
 from tasks import wakeups
 from workers.debounce import Debounce
@@ -64,15 +64,17 @@ class Relay:
         """Listen and poll; come back by itself when the database or the broker has been away."""
         while not self._stopping.is_set():
             try:
-                with psycopg.connect(
-                    self._dsn, autocommit=True, application_name="fleet-relay"
-                ) as connection:
+                with self._connect() as connection:
                     connection.execute("listen fleet")
                     log.info("listening")
                     self._relay(connection)
             except (psycopg.OperationalError, DatabaseError) as error:
                 log.warning("the database is away (%s); trying again", type(error).__name__)
                 self._stopping.wait(RECONNECT_SECONDS)
+
+    def _connect(self) -> psycopg.Connection:
+        parameters: dict[str, Any] = {"application_name": "fleet-relay", "connect_timeout": 10, **KEEPALIVE}
+        return psycopg.connect(self._dsn, autocommit=True, **parameters)
 
     def _relay(self, connection: psycopg.Connection) -> None:
         next_poll = time.monotonic()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import re
 from email.utils import parseaddr
@@ -24,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.models.enums import EventType
+from providers.signatures import SendGridSignatures
 
 
 class SettingsError(Exception):
@@ -46,9 +45,9 @@ def _phone(value: str) -> str:
 
 def _public_key(value: str) -> str:
     try:
-        base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise ValueError("give the key as SendGrid shows it: base64 on one line") from None
+        SendGridSignatures(value, tolerance_seconds=0)
+    except ValueError:
+        raise ValueError("give the verification key as SendGrid shows it: base64 on one line") from None
     return value
 
 
@@ -75,7 +74,7 @@ def _empty_is_missing(values: object) -> object:
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Phone = Annotated[str, BeforeValidator(lambda v: str(v).removeprefix("whatsapp:")), AfterValidator(_phone)]
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql", "postgres")]
-BrokerUrl = Annotated[SecretStr, _url_of("redis", "rediss", "amqp", "amqps", "unix")]
+BrokerUrl = Annotated[SecretStr, _url_of("redis", "rediss", "redis+socket", "amqp", "amqps")]
 Positive = Annotated[float, Field(gt=0)]
 
 # The names that the platform and the ecosystem use already; every other one begins with FLEET_.

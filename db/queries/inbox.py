@@ -48,6 +48,14 @@ _HANDLED = text("""
     where i.provider = r.provider and i.callback_id = r.callback_id
 """)
 
+_FAIL = text("""
+    update fleet.inbox
+    set tries = tries + 1, last_error = :error,
+        due_at = cast(:now as timestamptz) + tries * interval '1 minute',
+        parked_at = case when tries + 1 >= :park_after then cast(:now as timestamptz) end
+    where provider = :provider and callback_id = :callback_id
+""")
+
 # A delivery that is no longer PENDING keeps its word, but for one that failed for want of this very proof.
 _ACCEPTED = text("""
     with proof as (
@@ -90,6 +98,12 @@ def claim(session: Session, limit: int, now: datetime) -> list[Callback]:
 def mark_handled(session: Session, rows: str, now: datetime) -> None:
     """Mark callbacks as handled, given as a JSON array of ``{provider, callback_id, handled_as}``."""
     session.execute(_HANDLED, {"rows": rows, "now": now})
+
+
+def fail(session: Session, callback: Callback, error: str, park_after: int, now: datetime) -> None:
+    """Record that a callback could not be worked off: due later, and parked after ``park_after`` tries."""
+    values = {"provider": callback.provider, "callback_id": callback.callback_id}
+    session.execute(_FAIL, values | {"error": error, "park_after": park_after, "now": now})
 
 
 def settle_by_callback(session: Session, rows: str, now: datetime) -> set[str]:

@@ -34,7 +34,7 @@ DEADLINE = 40.0
 SOONER = {
     "FLEET_CONNECT_TIMEOUT_SECONDS": "1",
     "FLEET_READ_TIMEOUT_SECONDS": "2",
-    "FLEET_LEASE_SECONDS": "6",
+    "FLEET_LEASE_SECONDS": "6.5",
     "FLEET_RETRY_BASE_SECONDS": "0.5",
     "FLEET_ROUTING_GRACE_SECONDS": "1",
     # Long enough that no test is surprised by it; who waits for it gives the worker a shorter one.

@@ -28,7 +28,10 @@ pytestmark = pytest.mark.e2e
 DEADLINE = 60.0
 SETTINGS = {
     "SENDGRID_API_KEY": "SG.made-up",
-    "SENDGRID_WEBHOOK_PUBLIC_KEY": "aGVq",
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": (
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVbNmoROK8sNkdY1hJtZra1/J8X"
+        "ikDdMUour6mHJ9GU+vMHTpruizqdxt2YX2Ck/1J7F1kQXW6bADcl4cHCBltw=="
+    ),
     "TWILIO_ACCOUNT_SID": "AC0",
     "TWILIO_AUTH_TOKEN": "made-up",
     "TWILIO_SMS_PHONE": "+33639980001",

@@ -5,13 +5,22 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 import pytest
 
-from tests.notifications.pipeline import LEASE, UNKNOWN_WAIT, Stalled, email, never, side_by_side
+from tests.notifications.pipeline import (
+    LEASE,
+    UNKNOWN_WAIT,
+    Stalled,
+    email,
+    execute,
+    never,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Iterator
 
     from tests.notifications.pipeline import Clock, Pipeline
     from workers.dev.application import Application, Client
@@ -266,3 +275,45 @@ def test_what_the_application_takes_back_under_a_send_keeps_its_word(
     assert pipeline.delivery(cancelled).status == "FAILED"
     assert outcomes(pipeline, deleted) == outcomes(pipeline, cancelled) == ["ACCEPTED"]
     assert pipeline.rows("select from fleet.dispatch") == []
+
+
+@pytest.fixture
+def poison(database_url: str) -> Iterator[UUID]:
+    """A token whose callback the database refuses to mark as handled."""
+    token = uuid4()
+    execute(
+        database_url,
+        f"""
+        create function public.refuse() returns trigger language plpgsql as $$
+        begin
+          if new.body ->> 'attempt' = '{token}' and new.handled_at is not null then
+            raise exception 'refused %', new.body;
+          end if;
+          return new;
+        end $$
+        """,
+        "create trigger refuse before update on fleet.inbox for each row execute function public.refuse()",
+    )
+    yield token
+    execute(database_url, "drop function public.refuse cascade")
+
+
+def test_a_callback_that_cannot_be_worked_off_is_parked_and_holds_up_no_other(
+    pipeline: Pipeline, clock: Clock, sandbox: SandboxClient, lost: UUID, poison: UUID
+) -> None:
+    (message,) = sandbox.messages()
+    token = pipeline.attempts(lost)[0].token
+    pipeline.write_back(poison, message.id, "callback-1")
+    pipeline.write_back(token, message.id, "callback-2")
+    for _ in range(6):
+        pipeline.evidence().run(never)
+        clock.forward(3600)
+    assert pipeline.delivery(lost).status == "SENT"
+    rows = pipeline.rows(
+        "select body ->> 'attempt', handled_as, tries, parked_at is not null, last_error"
+        " from fleet.inbox order by handled_as"
+    )
+    assert [tuple(row) for row in rows] == [
+        (str(token), "EVIDENCE", 0, False, None),
+        (str(poison), None, 4, True, "ProgrammingError"),
+    ]

@@ -78,7 +78,7 @@ MALFORMED = {
     "DATABASE_URL": ("mysql://fleet:hush@127.0.0.1/platform", "postgresql://"),
     "REDIS_URL": ("http://:hush@127.0.0.1", "redis://"),
     "TWILIO_SMS_PHONE": ("06 39 98 00 00", "+33639980000"),
-    "SENDGRID_WEBHOOK_PUBLIC_KEY": ("-----BEGIN hush-----", "base64"),
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": ("AAAAhush", "base64"),
     "EMAIL_FROM": ("bonjour", "<bonjour@example.com>"),
     "APP_URL": ("app.example.com", "URL"),
     "SENDGRID_BASE_URL": ("ftp://hush.example.com", "URL"),

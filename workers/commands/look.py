@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 PING_SECONDS = 1.0
 
 
-def status(*, as_json: AsJson = False) -> None:
+MaxAge = Annotated[
+    float | None,
+    typer.Option(
+        help="Exit with 1 where no worker is seen, or anything sendable has been due for longer (seconds)."
+    ),
+]
+
+
+def status(*, max_age: MaxAge = None, as_json: AsJson = False) -> None:
     """Show what is due per queue, how old the oldest is, which channels are paused, and the workers seen."""
     settings = Settings.load()
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
@@ -40,7 +48,16 @@ def status(*, as_json: AsJson = False) -> None:
     workers = _workers(settings)
     if as_json:
         print_json({"queues": states, "paused": pauses, "workers": workers})
-        return
+    else:
+        _show(states, pauses, workers, now)
+    late = [s.queue for s in states if _drained(s) and (s.oldest_due_seconds or 0) > (max_age or 0)]
+    if max_age is not None and (late or not workers):
+        raise fail(
+            f"due for more than {max_age:g} s: {', '.join(late)}" if late else "no worker seen", Exit.NO
+        )
+
+
+def _show(states: list[QueueState], pauses: list[Pause], workers: list[str] | None, now: datetime) -> None:
     console.print(_queue_table(states))
     for pause in pauses:
         console.print(_pause_line(pause, now), style="yellow", markup=False)
@@ -48,6 +65,10 @@ def status(*, as_json: AsJson = False) -> None:
         console.print("The broker does not answer: no worker can be seen.", style="bold red")
     else:
         console.print(f"Workers: {', '.join(workers) if workers else 'none seen'}", markup=False)
+
+
+def _drained(state: QueueState) -> bool:
+    return state.queue in {"fanout", "inbox"} or state.queue.upper() in CHANNELS
 
 
 def _workers(settings: Settings) -> list[str] | None:
@@ -64,9 +85,8 @@ def _queue_table(states: list[QueueState]) -> Table:
     for heading in ("queue", "due", "oldest due", "in hand", "waiting", "unknown outcome", "parked"):
         table.add_column(heading, justify="left" if heading == "queue" else "right")
     for s in states:
-        drained = s.queue in {"fanout", "inbox"} or s.queue.upper() in CHANNELS
         table.add_row(
-            s.queue if drained else f"{s.queue} (nothing sends on it yet)",
+            s.queue if _drained(s) else f"{s.queue} (nothing sends on it yet)",
             str(s.due),
             "-" if s.oldest_due_seconds is None else f"{s.oldest_due_seconds:.1f} s",
             str(s.leased),

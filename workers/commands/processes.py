@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 import uvicorn
+from celery.beat import Service
 from celery.signals import worker_shutting_down
 from tornado.options import options as flower_options
 
@@ -22,6 +23,7 @@ from workers.relay import Relay
 from workers.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 LOOPBACK = "127.0.0.1"
@@ -31,6 +33,15 @@ THREADS = 8
 FLOWER_TASKS = 5000
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+def _on_stop_signals(stop: Callable[[], None]) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
 
 
 def _fleet() -> Fleet:
@@ -71,13 +82,7 @@ def worker(
 def relay() -> None:
     """Run a relay: wakes the workers as soon as something is due. Several do no harm."""
     fleet = _fleet()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        fleet.stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    _on_stop_signals(fleet.stopping.set)
     url = fleet.settings.database_url.get_secret_value()
     Relay(url, fleet.sessions, fleet.celery, fleet.stopping, utc_now).run()
 
@@ -85,7 +90,10 @@ def relay() -> None:
 def beat() -> None:
     """Run beat: ticks what no event starts. Several do no harm."""
     fleet = _fleet()
-    fleet.celery.start(["beat", f"--loglevel={fleet.settings.log_level}"])
+    service = Service(fleet.celery)
+    # Celery's own command raises out of the signal's handler, and now and then goes on ticking.
+    _on_stop_signals(service.stop)
+    service.start()
 
 
 def ingress(

@@ -1,0 +1,32 @@
+ARG PYTHON_VERSION=3.11
+
+FROM python:${PYTHON_VERSION}-slim AS build
+WORKDIR /build
+COPY requirements requirements
+RUN python -m venv /opt/fleet \
+ && /opt/fleet/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
+# The run lock has no build tool. The one of the development lock, with its hashes, goes into an environment of its
+# own, which stays behind with this stage.
+RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt > requirements/build.txt \
+ && python -m venv /opt/tools \
+ && /opt/tools/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md ./
+COPY db db
+COPY providers providers
+COPY schedules schedules
+COPY services services
+COPY tasks tasks
+COPY workers workers
+RUN /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+ && /opt/fleet/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl
+
+FROM python:${PYTHON_VERSION}-slim
+# A number, so that an orchestrator can see that it is not root.
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent fleet
+COPY --from=build /opt/fleet /opt/fleet
+ENV PATH=/opt/fleet/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 10001
+WORKDIR /opt/fleet
+ENTRYPOINT ["fleet"]
