@@ -100,8 +100,8 @@ def test_a_crash_amid_a_busy_query_is_waited_out(folder: Path) -> None:
 
     with EmbeddedPostgres(folder) as server:
         query = threading.Thread(target=count)
-        query.start()
         with psycopg.connect(server.url, autocommit=True) as watch:
+            query.start()
             busy = "select 1 from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
             assert wait_until(lambda: watch.execute(busy).fetchone() is not None, SECONDS)
             server.kill()

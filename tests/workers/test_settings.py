@@ -21,7 +21,10 @@ COMPLETE = {
     "TWILIO_WHATSAPP_PHONE": "whatsapp:+33639980001",
     "STRIPE_SECRET_KEY": "sk_test_hush",
     "STRIPE_WEBHOOK_SECRET": "whsec_hush",
-    "SENDGRID_WEBHOOK_PUBLIC_KEY": "aGVsbG8=",
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": (
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVbNmoROK8sNkdY1hJtZra1/J8X"
+        "ikDdMUour6mHJ9GU+vMHTpruizqdxt2YX2Ck/1J7F1kQXW6bADcl4cHCBltw=="
+    ),
     "EMAIL_FROM": "Partners VRAI <bonjour@example.com>",
     "APP_URL": "https://app.example.com",
     "PUBLIC_URL": "https://fleet.example.com",
