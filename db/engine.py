@@ -28,6 +28,8 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        # Parameters are people's names and addresses: no error message and no log line may quote them.
+        hide_parameters=True,
         connect_args={
             "application_name": "fleet",
             "connect_timeout": 10,

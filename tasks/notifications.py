@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
 
 from tasks import wakeups
 
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 20.0
 """A drain works this long at most and then asks for another, so that a stop never waits for a backlog."""
+
+
+class DrainError(Exception):
+    """A drain that the database ended. What was due stays due.
+
+    Args:
+        queue: Which.
+        kind: The class of the database's error; its text may quote personal data.
+    """
+
+    def __init__(self, queue: str, kind: str) -> None:
+        super().__init__(f"draining {queue}: {kind}")
 
 
 def register(
@@ -44,7 +57,11 @@ def register(
 
     def drain(queue: str, run: Callable[[Callable[[], bool]], int]) -> int:
         time_is_up = until_time_is_up()
-        count = run(time_is_up)
+        try:
+            count = run(time_is_up)
+        except DBAPIError as error:
+            # Celery logs what a task raises, and the database's own words may quote rows.
+            raise DrainError(queue, type(error.orig).__name__) from None
         if time_is_up() and not stopping():
             wakeups.publish(app, queue)
         return count
@@ -69,14 +86,4 @@ def register(
         """Settle deliveries by what the providers said afterwards."""
         return f"{drain('inbox', evidence.run)} callbacks worked off"
 
-    @app.task(name="deliveries.send_one")
-    def send_one(channel: str, delivery_id: str) -> str:
-        """Send one delivery now, due or not (by hand)."""
-        settlement = drains[channel].one(UUID(delivery_id))
-        return "not queued, or in another's hands" if settlement is None else _in_words(settlement)
-
-    del fan_out_due, send_due_email, send_due_in_app, work_off_callbacks, send_one
-
-
-def _in_words(settlement: Any) -> str:
-    return f"{settlement.state}{f' ({settlement.code})' if settlement.code else ''}"
+    del fan_out_due, send_due_email, send_due_in_app, work_off_callbacks

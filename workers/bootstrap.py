@@ -19,7 +19,7 @@ from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
 from services.notifications.render import Renderer
 from services.notifications.retry import RetryPolicy
-from tasks import maintenance, notifications
+from tasks import byhand, maintenance, notifications
 from workers.celery_app import make_app
 
 if TYPE_CHECKING:
@@ -111,5 +111,6 @@ def make_fleet(settings: Settings) -> Fleet:
     routing = Routing(sessions, timedelta(seconds=settings.routing_grace_seconds), utc_now)
     celery = make_app(settings)
     notifications.register(celery, fan_out, drains, Evidence(sessions, utc_now), stopping.is_set)
+    byhand.register(celery, drains)
     maintenance.register(celery, sessions, routing, utc_now, stopping.is_set)
     return Fleet(settings, engine, sessions, celery, drains, stopping)

@@ -20,8 +20,8 @@ class ClaimedRow:
     """A leased delivery with what is needed to judge and render it.
 
     ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
-    the (notification, channel). ``announced_as`` is the notification that holds the (event, person,
-    template), and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
+    the (notification, channel). ``announced_as`` is the notification that told this person of the same event
+    before, and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
     ``unproved`` how many before it were given up for want of evidence.
     """
 
@@ -84,7 +84,7 @@ _LEASE = """
     left join lateral (
       select a.notification_id, a.announced_by from fleet.announcements a
       where a.event_id = n.event_id and a.user_id = n.user_id
-        and (n.template_code is null or a.template_code = n.template_code)
+        and (n.template_code is null or a.template_code = n.template_code or a.announced_by = 'FLEET')
       order by a.notification_id = n.id desc
       limit 1
     ) announced on true

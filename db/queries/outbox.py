@@ -58,7 +58,7 @@ _CLAIM = text("""
 # An event names its subject by entity, or only in its payload: the entity is believed first.
 _FACTS = text("""
     with subject as (
-      select e.*, lower(e.entity_type) as kind,
+      select e.id, e.event_type, e.entity_type, e.entity_id, e.actor_type, lower(e.entity_type) as kind,
         case when jsonb_typeof(e.payload) = 'object' then e.payload else '{}'::jsonb end as facts
       from public.events e
       where e.id = any(:event_ids)
