@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench ci lock clean
+.PHONY: install demo test browser lint bench ci lock clean
 
 install: $(STAMP)
 
@@ -21,6 +21,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# The pages in a real browser; needs Chromium on the machine.
+browser: install
+	$(BIN)/python -m pytest tests -o python_files='browser_*.py'
 
 lint: install
 	$(BIN)/ruff check .

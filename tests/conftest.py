@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -22,6 +23,9 @@ from workers.dev.embedded.redis import EmbeddedRedis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A shell starts its background jobs with SIGINT ignored, and children inherit that: some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FLEET_FOLDER = Path(__file__).parents[1] / ".fleet"
 

@@ -44,7 +44,7 @@ def test_servers_end_with_their_parent(
     note.write(url, "kept")
     assert mentions(int(broker), folder / "redis")
     parent.send_signal(end)
-    parent.wait()
+    parent.wait(SECONDS)
     (data,) = (path.resolve() for path in folder.glob("postgres-*"))
     assert wait_until(lambda: not mentions(int(postgres), data), SECONDS)
     assert wait_until(lambda: not mentions(int(broker), folder / "redis"), SECONDS)

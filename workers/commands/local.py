@@ -30,7 +30,7 @@ def up() -> None:
     What the environment or .env names is used instead of what comes with the fleet. Data stay in .fleet/.
     """
     sweep(FOLDER)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    _end_when_asked()
     folder = FOLDER / "up"
     with claim(folder):
         try:
@@ -53,7 +53,7 @@ def demo() -> None:
     from workers.dev import demo as the_demo  # noqa: PLC0415 - nobody else pays for it
 
     sweep(FOLDER)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    _end_when_asked()
     stay_up = sys.stdin.isatty() and sys.stdout.isatty()
     try:
         flawless = the_demo.run(FOLDER, console, after=stay_with_pages if stay_up else None)
@@ -111,9 +111,15 @@ def stay_with_pages(stack: Stack) -> None:
         console.print("stopped")
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise KeyboardInterrupt
+def _end_when_asked() -> None:
+    """End in good order on ctrl-C, also where a shell has started this in the background, and on SIGTERM."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def register(app: typer.Typer) -> None:
