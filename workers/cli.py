@@ -9,6 +9,8 @@ import sqlalchemy.exc
 import typer
 from kombu.exceptions import OperationalError as BrokerError
 
+from db.locks import BusyError
+from db.migrate import NotRecognisedError
 from workers.commands import byhand, database, local, look, processes
 from workers.commands.output import Exit, errors
 from workers.dev.embedded.errors import EmbeddedError
@@ -37,11 +39,11 @@ def main() -> None:
         _end(str(error), Exit.AWAY)
     except (sqlalchemy.exc.OperationalError, psycopg.OperationalError) as error:
         _end(f"The database does not answer. DATABASE_URL names it. It said: {_first_line(error)}", Exit.AWAY)
+    except (NotRecognisedError, BusyError) as error:
+        _end(str(error), Exit.NO)
     except (sqlalchemy.exc.ProgrammingError, psycopg.ProgrammingError) as error:
-        _end(
-            f"The database is not as expected; fleet db upgrade mends it. It said: {_first_line(error)}",
-            Exit.NO,
-        )
+        told = "The database is not as expected; fleet db status says what it is. It said: "
+        _end(f"{told}{_first_line(error)}", Exit.NO)
     except BrokerError as error:
         _end(f"The broker does not answer. REDIS_URL names it. It said: {_first_line(error)}", Exit.AWAY)
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import json
 import re
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from db.catalogs import load
 from db.models import (
     AuthUser,
     Base,
@@ -26,7 +25,7 @@ from db.models import (
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
 
-EXPECTED = json.loads((Path(__file__).parent / "expected_catalog.json").read_text(encoding="utf-8"))
+EXPECTED = load("v2")
 TABLES = {table.name: table for table in Base.metadata.tables.values() if table.schema is None}
 
 # Nullable in some live databases, so that the code has to reckon with it.

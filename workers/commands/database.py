@@ -1,17 +1,34 @@
-"""``fleet db``: bring the database up, and fill a new one."""
+"""``fleet db``: tell what a database is, put the fleet on it or take it off, and fill a new one."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from rich.table import Table
 from sqlalchemy.orm import Session
 
-from db import migrate
+from db import migrate, reference, removal, revisions
 from db.engine import make_engine
+from db.locks import BusyError
+from db.migrate import NotRecognisedError
+from db.recognise import Kind
 from db.seed import seed as add_seed
-from workers.commands.output import AsJson, console, print_json
+from workers.commands import hardening
+from workers.commands.output import AsJson, Exit, console, errors, fail, print_json
+from workers.commands.progress import progress
 from workers.settings import DatabaseSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db.recognise import Recognition
+    from db.v1 import Report
+
 app = typer.Typer(help="The database: schema and first data.", no_args_is_help=True)
+
+Revision = Annotated[str, typer.Argument(help="Where to end; head is the newest.")]
 
 
 def _url() -> str:
@@ -19,32 +36,99 @@ def _url() -> str:
 
 
 @app.command()
-def upgrade(revision: str = typer.Argument("head", help="Where to end.")) -> None:
-    """Bring an empty database, or one that the fleet manages, up to date.
+def status(*, as_json: AsJson = False) -> None:
+    """Tell which of the platform's databases this is, and what an upgrade would do. Changes nothing.
 
-    All or nothing; safe to run twice, and by two people at once (the second waits).
+    Exits with 1 where the fleet can't be put on it.
     """
-    url = _url()
-    before = migrate.current(url)
-    with console.status("Upgrading the database"):
-        migrate.upgrade(url, revision)
-    after = migrate.current(url)
-    console.print(f"at {after}; nothing to do" if before == after else f"{before or 'empty'} -> {after}")
+    found = migrate.look(_url())
+    known = found.kind is not Kind.UNKNOWN
+    steps = migrate.steps(found) if known else []
+    if as_json:
+        print_json(
+            {
+                "kind": found.kind,
+                "title": found.title,
+                "revision": found.revision,
+                "upgrade": steps,
+                "additions": found.additions,
+                "obstacles": found.obstacles,
+            }
+        )
+    else:
+        _show(found, steps)
+    if not known:
+        raise typer.Exit(Exit.NO)
 
 
 @app.command()
-def downgrade(revision: str = typer.Argument(help="Where to end, such as 0001_platform_v2.")) -> None:
-    """Take the database back to a revision. What the later ones held is lost."""
+def upgrade(
+    revision: Revision = "head",
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
+    ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that would run, and end.")] = False,
+) -> None:
+    """Put the fleet on an empty database, one of v1 or one of v2, or bring it up to date where it is already.
+
+    Safe to run twice, by two people at once (the second waits), and again after it was interrupted.
+    """
     url = _url()
-    before = migrate.current(url)
-    migrate.downgrade(url, revision)
-    console.print(f"{before} -> {migrate.current(url) or 'empty'}")
+    with _refusals():
+        found = migrate.look(url)
+        if sql:
+            typer.echo(migrate.script(found, revision), nl=False)
+            return
+        steps = migrate.steps(found, revision)
+        if dry_run or not steps:
+            _show(found, steps)
+            return
+        console.print(f"The database is {found.title}.", highlight=False)
+        with progress() as tell:
+            report = migrate.upgrade(url, revision, tell)
+        if report:
+            _show_report(report)
+        console.print(f"The database is {migrate.look(url).title}.", highlight=False)
+
+
+@app.command()
+def downgrade(
+    to: Annotated[
+        str,
+        typer.Argument(help="v2: the platform without the fleet. Or a revision such as 0001_platform_v2."),
+    ] = "v2",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Take the fleet off the database without a trace. Says what is lost, and asks first.
+
+    The platform's tables stay; the revision base drops them too, where none of them has a row.
+    """
+    url = _url()
+    with _refusals():
+        found = migrate.look(url)
+        if found.revision is None:
+            console.print(f"The database is {found.title}: nothing on it is the fleet's.", highlight=False)
+            return
+        if to not in {"v2", "base", *revisions.known()}:
+            raise fail(f"There is no revision {to}; there are {', '.join(revisions.known())}.", Exit.USAGE)
+        if to == "base" and (rows := removal.rows(url)):
+            raise fail(f"base drops the platform's tables, and they have rows: {_counted(rows)}.", Exit.NO)
+        if not yes:
+            _confirm(url, to)
+        with progress() as tell:
+            if to == "v2":
+                removal.remove(url, tell)
+            else:
+                migrate.downgrade(url, to, tell)
+        console.print(f"The database is {migrate.look(url).title}.", highlight=False)
 
 
 @app.command()
 def current(*, as_json: AsJson = False) -> None:
     """Tell the revision that the database is at."""
-    revision = migrate.current(_url())
+    revision = migrate.look(_url()).revision
     if as_json:
         print_json({"revision": revision})
     else:
@@ -64,3 +148,72 @@ def seed(*, as_json: AsJson = False) -> None:
         print_json(added)
     else:
         console.print(", ".join(f"{count} {table}" for table, count in added.items()) + " added")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say in one readable message why nothing was changed."""
+    try:
+        yield
+    except NotRecognisedError as error:
+        _show(error.recognition, [])
+        raise fail("Nothing was changed.", Exit.NO) from error
+    except (BusyError, TimeoutError, removal.InUseError) as error:
+        raise fail(str(error), Exit.NO) from error
+
+
+def _show(found: Recognition, steps: list[str]) -> None:
+    lines = [f"The database is {found.title}."]
+    for heading, each in (
+        ("Missing, different or in the way:", found.obstacles),
+        ("Beyond v2, and left as it is:" if found.kind is not Kind.V1 else "Beyond v1:", found.additions),
+        ("An upgrade would:", steps),
+    ):
+        if each:
+            lines += [heading, *(f"  {line}" for line in each)]
+    if not steps and found.kind is not Kind.UNKNOWN:
+        lines.append("Nothing to do.")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_report(report: Report) -> None:
+    columns = ("table", "rows before", "made", "set aside", "rows after", "filled by rule")
+    table = Table(*columns, title=f"From v1 to v2 in {report.seconds:.0f} s")
+    for each in report.tables:
+        counts = (each.before, each.made, each.set_aside, each.after)
+        table.add_row(each.name, *(f"{count:,}" for count in counts), _counted(each.filled))
+    console.print(table)
+    if any(each.set_aside for each in report.tables):
+        console.print("What no rule could fill is in fleet.set_aside, each row with its reason.")
+    if report.unknown_steps:
+        console.print(f"{report.unknown_steps:,} dossiers had a current step that does not exist; now none.")
+
+
+def _confirm(url: str, to: str) -> None:
+    lost = removal.losses(url)
+    what = "The fleet is taken off the database" if to == "v2" else f"The database goes back to {to}"
+    errors.print(
+        f"{what}. Lost for good: {_counted(lost) or 'nothing'}. What fleet db harden has closed opens again.",
+        markup=False,
+        highlight=False,
+    )
+    typer.confirm("Go on?", abort=True, err=True)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+@app.command(name="reference")
+def write_reference() -> None:
+    """Write the entity diagram and the table reference of this database, as Markdown."""
+    engine = make_engine(_url(), pool_size=1)
+    try:
+        with engine.connect() as connection:
+            typer.echo(reference.write(connection), nl=False)
+    finally:
+        engine.dispose()
+
+
+hardening.register(app)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import op
 
-from db import sqlfiles
+from db import role
+from db.harden import soften
+from db.migrations import files
 
 revision = "0002_fleet"
 down_revision = "0001_platform_v2"
@@ -12,9 +14,11 @@ down_revision = "0001_platform_v2"
 
 def upgrade() -> None:
     """Make the fleet's tables, functions and triggers; nothing of the platform's is altered beside these."""
-    sqlfiles.run(op.get_bind(), "fleet")
+    files.run("fleet")
 
 
 def downgrade() -> None:
-    """Drop them."""
-    sqlfiles.run(op.get_bind(), "fleet/undo")
+    """Drop them, and what the fleet's roles and the hardening have put on the platform's tables."""
+    role.withdraw(op.get_bind())
+    soften(op.get_bind())
+    files.run("fleet/undo")
