@@ -18,21 +18,22 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
-from uuid import UUID, uuid4
 
 from sqlalchemy.exc import OperationalError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from db import json_rows
-from db.queries import announcements, channels, dispatch
+from db.queries import channels, dispatch
 from db.queries.channels import Gate, Pause
 from providers.errors import Misconfigured, ProviderError, RateLimited
 from services.notifications import outcomes
+from services.notifications.judgement import judge
 from services.notifications.retry import RetryPolicy, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy.orm import Session, sessionmaker
 
@@ -129,7 +130,7 @@ class Drain:
             row = dispatch.claim_one(session, delivery_id, now, now + self.lease)
             if row is None:
                 return None
-            early, opened = self._judge(session, [row], now)
+            early, opened = judge(session, [row], now, self.policy, self.carrier.provider)
         ended = [_Ended(row, settlement) for row, settlement in early]
         ended += [self._send(claimed, token) for claimed, token in opened]
         self._settle(ended, probe=False)
@@ -195,87 +196,10 @@ class Drain:
                 return gate, [], []
             limit = 1 if gate is Gate.PROBE else room
             rows = dispatch.claim_due(session, self.channel, limit, now, now + self.lease)
-            early, opened = self._judge(session, rows, self.clock())
+            early, opened = judge(session, rows, self.clock(), self.policy, self.carrier.provider)
             if gate is Gate.PROBE and not opened:
                 channels.give_probe_back(session, self.channel, now)
             return gate, early, opened
-
-    def _judge(
-        self, session: Session, rows: Sequence[ClaimedRow], now: datetime
-    ) -> tuple[list[tuple[ClaimedRow, Settlement]], list[tuple[ClaimedRow, UUID]]]:
-        """Part what ends without a send from what is to be sent, and open the attempts of the latter."""
-        first_told = self._take_places(session, rows)
-        early: list[tuple[ClaimedRow, Settlement]] = []
-        opened: list[tuple[ClaimedRow, UUID]] = []
-        for row in rows:
-            settlement = self._without_sending(row, now, told_before=row.notification_id not in first_told)
-            if settlement is None:
-                opened.append((row, uuid4()))
-            else:
-                early.append((row, settlement))
-        if opened:
-            attempts = [
-                {
-                    "token": token,
-                    "delivery_id": row.delivery_id,
-                    "number": row.attempts + 1,
-                    "channel": row.channel,
-                    "provider": self.carrier.provider,
-                }
-                for row, token in opened
-            ]
-            expired = [row.open_token for row, _ in opened if row.open_token is not None]
-            dispatch.open_attempts(session, json_rows.dumps(attempts), expired, now)
-        return early, opened
-
-    @staticmethod
-    def _take_places(session: Session, rows: Sequence[ClaimedRow]) -> set[UUID | None]:
-        """Notifications that hold the place of their (event, person, template), or need none."""
-        unplaced = [row for row in rows if row.event_id and row.template_code and row.announced_as is None]
-        taken: set[UUID] = set()
-        if unplaced:
-            places = {
-                row.notification_id: {
-                    "event_id": row.event_id,
-                    "user_id": row.user_id,
-                    "template_code": row.template_code,
-                    "notification_id": row.notification_id,
-                    "announced_by": "APPLICATION",
-                }
-                for row in unplaced
-            }
-            taken = announcements.record(session, json_rows.dumps(places.values()))
-        waiting = {row.notification_id for row in unplaced}
-        return {
-            row.notification_id
-            for row in rows
-            if row.notification_id in taken
-            or (
-                row.notification_id not in waiting
-                and (
-                    row.announced_as in {None, row.notification_id}
-                    or (row.template_code is None and row.announced_by == "APPLICATION")
-                )
-            )
-        }
-
-    def _without_sending(self, row: ClaimedRow, now: datetime, *, told_before: bool) -> Settlement | None:
-        if row.status != "PENDING" or row.recipient is None:
-            return outcomes.gone(row)
-        if row.place_held_by != row.delivery_id and row.place_held_by is not None:
-            why = f"delivery {row.place_held_by} is this notification's on {row.channel}"
-            return outcomes.not_sent(row, "duplicate_delivery", why)
-        if told_before:
-            who = row.announced_as or "another"
-            why = f"notification {who} tells this person of the same event"
-            return outcomes.not_sent(row, "duplicate_notification", why)
-        if row.opened_at is not None:
-            until = row.opened_at + timedelta(seconds=self.policy.unknown_wait_seconds)
-            if until > now:
-                return outcomes.still_unknown(row, until)
-            if row.unproved >= self.policy.retries:
-                return outcomes.given_up(row)
-        return None
 
     def _send_and_report(self, claimed: ClaimedRow, token: UUID) -> None:
         self._arrivals.put(self._send(claimed, token))
