@@ -27,7 +27,8 @@ from tests.notifications.conftest import (  # noqa: F401 - fixtures
     sandbox,
     sender,
 )
-from tests.notifications.pipeline import Clock, Pipeline, execute, never, side_by_side, wait_for
+from tests.notifications.pipeline import Clock, Pipeline, execute, never, side_by_side
+from tests.waiting import wait_for
 from workers.cli import app as fleet
 from workers.dev.application import Application
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,15 +47,6 @@ T = TypeVar("T")
 def never() -> bool:
     """Nobody asks the drain to stop."""
     return False
-
-
-def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
-    """The first true value of a condition that is asked again and again."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return value
 
 
 @contextmanager

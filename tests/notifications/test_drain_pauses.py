@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import Barrier
 from typing import TYPE_CHECKING
 
-from tests.notifications.pipeline import API_KEY, LEASE, Stalled, email, never, side_by_side, wait_for
+from tests.notifications.pipeline import API_KEY, LEASE, Stalled, email, never, side_by_side
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.notifications.pipeline import Clock, Pipeline

@@ -6,7 +6,8 @@ import time
 from threading import Barrier, Event
 from typing import TYPE_CHECKING
 
-from tests.notifications.pipeline import LEASE, email, never, side_by_side, wait_for
+from tests.notifications.pipeline import LEASE, email, never, side_by_side
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from uuid import UUID

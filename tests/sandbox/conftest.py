@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ import uvicorn
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import Category, CustomArg, Mail
 
+from tests.waiting import wait_for
 from workers.dev.sandbox.client import SandboxClient
 from workers.dev.sandbox.server import server_config
 from workers.dev.sandbox.state import SandboxSettings
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 API_KEY = "SG.made-up"
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """The first true value of a condition that is asked again and again."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
-    return value
 
 
 @pytest.fixture(name="wait_for")

@@ -6,7 +6,6 @@ import base64
 import json
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from sqlalchemy import text
 from providers.signatures import SendGridSignatures
 from services.notifications.evidence import Evidence
 from tests.notifications.pipeline import email, never
+from tests.waiting import wait_for
 from workers.dev.sandbox.sendgrid_events import Signer
 from workers.ingress import BODY_LIMIT, TOLERANCE_SECONDS, Ingress
 
@@ -77,10 +77,7 @@ def caller(
     thread.start()
     leaving.append(thread)
     caller = Caller(f"http://{host}:{port}", clock)
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_for(lambda: server.started)
     yield caller
     caller.pool.clear()
     server.should_exit = True
