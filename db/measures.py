@@ -59,6 +59,14 @@ def measures() -> list[Measure]:
             "a client changes nothing but read_at",
         ),
         _trigger(
+            "step_field_values",
+            "fleet_guard_author",
+            "before update on public.step_field_values for each row"
+            " when ((new.created_by_type = 'USER' and new.created_by_id = auth.uid()) is not true)"
+            " execute function fleet.guard_columns('closed', 'created_by_type', 'created_by_id')",
+            "a client puts no other name than its own to an answer",
+        ),
+        _trigger(
             "events",
             "fleet_refuse_event_change",
             "before update or delete or truncate on public.events for each statement"
@@ -68,6 +76,7 @@ def measures() -> list[Measure]:
         *(_definer(function) for function in EVENT_WRITERS),
         # Policies first: nobody loses sight of anything between two measures.
         *(_policy(*policy) for policy in _POLICIES),
+        *(_restriction(*restriction) for restriction in _RESTRICTIONS),
         *(_row_security(table) for table in CLOSED_TABLES),
         _no_truncating(),
     ]
@@ -106,7 +115,27 @@ _POLICIES = (
     ),
 )
 
-HARDENED_POLICIES = frozenset((table, name) for table, name, _, _ in _POLICIES)
+_NO_STEP_OR_THE_DOSSIERS = (
+    "(step_instance_id is null or exists (select 1 from public.step_instances"
+    " where step_instances.id = documents.step_instance_id"
+    " and step_instances.dossier_id = documents.dossier_id))"
+)
+
+# Table, name, condition: what a client inserts under the platform's own policies meets these as well.
+_RESTRICTIONS = (
+    (
+        "documents",
+        "Users upload documents still to be reviewed",
+        f"status = 'PENDING' and current_version_id is null and {_NO_STEP_OR_THE_DOSSIERS}",
+    ),
+    (
+        "document_versions",
+        "Users upload in their own name",
+        "uploaded_by_type = 'USER' and uploaded_by_id = auth.uid()",
+    ),
+)
+
+HARDENED_POLICIES = frozenset((table, name) for table, name, *_ in (*_POLICIES, *_RESTRICTIONS))
 """The table and the name of each policy that hardening makes."""
 
 
@@ -145,7 +174,6 @@ def _definer(function: str) -> Measure:
 
 
 def _policy(table: str, name: str, whom: str, condition: str) -> Measure:
-    drop = f'drop policy if exists "{name}" on public.{table}'
     create = f'create policy "{name}" on public.{table} for select to %s using ({condition})'
     # Where Supabase's role is missing, whoever has no claim is shut out by the condition alone.
     to_users = f"""
@@ -153,13 +181,22 @@ def _policy(table: str, name: str, whom: str, condition: str) -> Measure:
         execute format('{create}',
           case when to_regrole('authenticated') is null then 'public' else 'authenticated' end);
       end $do$"""
+    return _named_policy(table, name, to_users if whom == "users" else create % "public")
+
+
+def _restriction(table: str, name: str, condition: str) -> Measure:
+    create = f'create policy "{name}" on public.{table} as restrictive for insert with check ({condition})'
+    return _named_policy(table, name, create)
+
+
+def _named_policy(table: str, name: str, create: str) -> Measure:
     return Measure(
         what=f"policy on {table}: {name}",
         done=f"""exists (
           select from pg_policies
           where schemaname = 'public' and tablename = '{table}' and policyname = '{name}')""",
-        do=to_users if whom == "users" else create % "public",
-        undo=drop,
+        do=create,
+        undo=f'drop policy if exists "{name}" on public.{table}',
     )
 
 

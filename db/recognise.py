@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db import catalog, revisions
+from db import catalog, revisions, role
 from db.catalogs import load
 from db.deviations import deviations
 from db.measures import CLOSED_TABLES, HARDENED_POLICIES
@@ -116,6 +116,9 @@ def recognise(connection: Connection) -> Recognition:
     found = catalog.read(connection)
     v2 = deviations(load("v2"), found)
     additions = v2.additions
+    if revision:
+        own = tuple(f'policy {table}."{name}"' for table, name in role.own_policies(connection))
+        additions = [each for each in additions if not each.startswith(own)]
     if revision and _exists(connection, "fleet.hardened"):
         additions = [each for each in additions if not each.startswith(_HARDENING)]
     obstacles = [*v2.obstacles, *strangers, *_auth_obstacles(connection)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from db import catalog
+from db import catalog, role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ def write(connection: Connection) -> str:
         connection: Of a role that may see both schemas.
     """
     told = connection.execute(_COMMENTS, {"schemas": list(SCHEMAS)})
+    of_roles = role.own_policies(connection)
     comments: dict[str, str | None] = {row.name: row.comment for row in told}
     lines = [
         "# Database reference",
@@ -43,6 +44,7 @@ def write(connection: Connection) -> str:
     for schema in SCHEMAS:
         found = catalog.read(connection, schema)
         found["tables"].pop("schema_version", None)
+        found["policies"] = [p for p in found["policies"] if (p["table"], p["policy"]) not in of_roles]
         lines += ["", f"## Schema `{schema}`", "", *_diagram(found), *_enums(found)]
         for table, columns in found["tables"].items():
             lines += _table(found, table, columns, comments.get(f"{schema}.{table}"))

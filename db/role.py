@@ -103,6 +103,13 @@ def refresh(connection: Connection) -> list[str]:
     return names
 
 
+def own_policies(connection: Connection) -> set[tuple[str, str]]:
+    """The policies on the platform's tables that ``create`` has made: table, without its schema, and name."""
+    schema = "public."
+    found = connection.execute(_POLICIES).all()
+    return {(row.table.removeprefix(schema), row.policy) for row in found if row.table.startswith(schema)}
+
+
 def withdraw(connection: Connection) -> list[str]:
     """Take from every role of the fleet what ``create`` gave it on this database.
 

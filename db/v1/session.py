@@ -44,13 +44,13 @@ def connect(database_url: str) -> Iterator[Connection]:
     """
     address = make_conninfo(dsn(database_url), application_name="fleet", **KEEPALIVE)
     with (
-        psycopg.connect(address) as guard,
+        psycopg.connect(address, prepare_threshold=None) as guard,
         psycopg.connect(address, autocommit=True, prepare_threshold=None) as connection,
     ):
-        guard.execute("set local idle_in_transaction_session_timeout = 0")
-        # Index builds wait for every open snapshot: neither who has the lock nor who waits may hold one.
-        # So it is asked for again and again, and without parameters, which would keep the statement open.
-        while guard.execute(f"select where pg_try_advisory_xact_lock({_ALONE})").fetchone() is None:
+        # An index build waits for whoever has a snapshot, until that transaction ends: who waits for the lock
+        # asks in a new one each time, and who has it keeps no statement open, as a prepared one would be.
+        while not _is_alone(guard):
+            guard.rollback()
             time.sleep(_POLL_SECONDS)
         # The server tells of everything that a guard found done already.
         connection.execute("set client_min_messages = warning")
@@ -58,6 +58,11 @@ def connect(database_url: str) -> Iterator[Connection]:
         connection.execute("set statement_timeout = 0")
         connection.execute("set maintenance_work_mem = '256MB'")
         yield connection
+
+
+def _is_alone(guard: Connection) -> bool:
+    guard.execute("set local idle_in_transaction_session_timeout = 0")
+    return guard.execute(f"select where pg_try_advisory_xact_lock({_ALONE})").fetchone() is not None
 
 
 def patiently(work: Callable[[], T], what: str) -> T:

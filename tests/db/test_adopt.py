@@ -14,13 +14,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
-from db import catalog, locks, migrate, removal
+from db import catalog, locks, migrate, removal, revisions
 from db.catalogs import load
 from db.engine import dsn, make_engine
 from db.harden import soften
 from db.progress import quiet
 from db.recognise import Kind
 from db.seed import seed
+from tests.databases import let_in
+from tests.db import kills
 from tests.db.platforms import ADDITIONS, make_v1, make_v2, public, recognised
 from tests.notifications.conftest import (  # noqa: F401 - fixtures
     _running_sandbox,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from providers.sendgrid import SendGridEmail
+    from tests.databases import Database
     from workers.dev.sandbox.client import SandboxClient
 
 
@@ -85,23 +88,29 @@ def fleets(url: str) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_approved_document_is_announced_on_each_kind_of_database(
-    empty_database: str,
+    blank: Database,
     kind: Kind,
     sender: SendGridEmail,  # noqa: F811
     sandbox: SandboxClient,  # noqa: F811
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    KINDS[kind](empty_database)
-    assert recognised(empty_database).kind is kind
-    migrate.upgrade(empty_database)
-    assert recognised(empty_database).revision
-    assert migrate.steps(recognised(empty_database)) == []
+    KINDS[kind](blank.owner_url)
+    assert recognised(blank.owner_url).kind is kind
+    migrate.upgrade(blank.owner_url)
+    assert recognised(blank.owner_url).revision
+    assert migrate.steps(recognised(blank.owner_url)) == []
+    let_in(blank)
 
-    engine = make_engine(empty_database)
-    pipeline = Pipeline(sessionmaker(engine, expire_on_commit=False), sender, Clock())
-    with Session(engine) as session, session.begin():
+    owner, processes = make_engine(blank.owner_url), make_engine(blank.url)
+    pipeline = Pipeline(
+        sessionmaker(processes, expire_on_commit=False),
+        sessionmaker(owner, expire_on_commit=False),
+        sender,
+        Clock(),
+    )
+    with Session(owner) as session, session.begin():
         seed(session)
-    with Application(empty_database) as app:
+    with Application(blank.owner_url) as app:
         client = app.pay(app.register("camille@example.com", "Camille Exemple"))
         pipeline.change("delete from fleet.outbox")
         app.review(app.upload(client, "PASSPORT"), "APPROVED")
@@ -120,7 +129,8 @@ def test_an_approved_document_is_announced_on_each_kind_of_database(
         assert emails == 3
         assert pipeline.scalar("select count(*) from fleet.fanouts where reason like 'unknown%'") == 1
         assert "passed over: unknown" in caplog.text
-    engine.dispose()
+    owner.dispose()
+    processes.dispose()
 
 
 @pytest.mark.parametrize("make", [make_v2, make_additions])
@@ -164,7 +174,7 @@ def test_two_at_once_adopt_once(empty_database: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         for each in [pool.submit(migrate.upgrade, empty_database) for _ in range(2)]:
             each.result(60)
-    assert recognised(empty_database).revision == "0002_fleet"
+    assert recognised(empty_database).revision == revisions.known()[-1]
 
 
 def test_an_upgrade_from_version_1_that_ended_before_its_last_word_is_taken_up(empty_database: str) -> None:
@@ -181,7 +191,7 @@ def test_the_printed_sql_does_the_same(empty_database: str) -> None:
     make_v2(empty_database)
     before = public(empty_database)
     execute(empty_database, migrate.script(recognised(empty_database)))
-    assert recognised(empty_database).revision == "0002_fleet"
+    assert recognised(empty_database).revision == revisions.known()[-1]
     assert without_the_fleet(public(empty_database)) == before
     assert removal.remove(empty_database, quiet)
 
@@ -216,7 +226,7 @@ def test_writers_go_on_while_the_upgrade_waits_for_one_of_them(empty_database: s
                 waits.append(time.monotonic() - began)
             slow.commit()
     assert max(waits) < 1.5
-    assert recognised(empty_database).revision == "0002_fleet"
+    assert recognised(empty_database).revision == revisions.known()[-1]
 
 
 def test_who_never_gets_the_lock_is_told_who_holds_it(
@@ -259,6 +269,19 @@ def test_an_upgrade_whose_connection_is_cut_leaves_nothing_and_is_run_again(empt
     migrate.upgrade(empty_database)
 
 
+@pytest.mark.parametrize("make", [make_v2, make_additions])
+def test_a_kill_of_the_adoption_costs_nothing(empty_database: str, make: Callable[[str], None]) -> None:
+    make(empty_database)
+    kills.populate(empty_database)
+    migrate.upgrade(empty_database)
+    led_to = kills.state(empty_database)
+    assert removal.remove(empty_database, quiet)
+
+    assert kills.kill(empty_database, (0.4, 0.6, 0.8)) == 3
+    migrate.upgrade(empty_database)
+    assert kills.state(empty_database) == led_to
+
+
 def test_the_command_takes_the_fleet_off_after_asking(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,21 +306,21 @@ def test_the_command_takes_the_fleet_off_after_asking(
 
 
 def test_what_others_have_hung_onto_the_fleet_stops_its_removal(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    owner_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = fleets(database_url)
-    execute(database_url, "create view public.backlog as select * from fleet.outbox")
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    before = fleets(owner_url)
+    execute(owner_url, "create view public.backlog as select * from fleet.outbox")
+    monkeypatch.setenv("DATABASE_URL", owner_url)
     told = CliRunner().invoke(fleet, ["db", "downgrade", "--yes"])
     assert told.exit_code == 1
     assert "view backlog" in told.stderr
-    assert fleets(database_url) == before
+    assert fleets(owner_url) == before
 
 
 @pytest.mark.parametrize(("to", "code"), [("base", 1), ("0999_later", 2)])
 def test_the_platforms_rows_are_never_dropped(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, to: str, code: int
+    owner_url: str, monkeypatch: pytest.MonkeyPatch, to: str, code: int
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", owner_url)
     assert CliRunner().invoke(fleet, ["db", "downgrade", to, "--yes"]).exit_code == code
-    assert recognised(database_url).kind is Kind.V2_MANAGED
+    assert recognised(owner_url).kind is Kind.V2_MANAGED

@@ -49,11 +49,15 @@ _CHANGES = {
 }
 
 _COLUMNS = {
-    "profiles.status": "status = 'SUSPENDED'",
-    "profiles.stripe_customer_id": "stripe_customer_id = 'cus_other'",
-    "notifications.title": "title = 'Autre'",
+    "profiles.status": "SUSPENDED",
+    "profiles.stripe_customer_id": "cus_other",
+    "step_field_values.created_by_type": "AGENT",
+    "messages.sender_type": "AGENT",
+    "documents.status": "APPROVED",
+    "document_versions.uploaded_by_type": "AGENT",
+    "notifications.title": "Autre",
 }
-"""Columns apart: only updated, each in its table."""
+"""Columns apart: a value that is inserted, and that the row is updated with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,11 @@ def measure(connection: Connection, actors: list[Actor], rows: Mapping[str, UUID
         record = _record(connection, table, rows[table])
         cells = (_attempts(connection, actor, table, record, change) for actor in actors)
         lines.append(_line(table, cells))
-    for column, change in _COLUMNS.items():
-        table = column.split(".")[0]
-        cells = (
-            "u" if _update(connection, actor, table, str(rows[table]), change) else "" for actor in actors
-        )
-        lines.append(_line(column, cells))
+    for name, value in _COLUMNS.items():
+        table, column = name.split(".")
+        record = _record(connection, table, rows[table])
+        cells = (_says(connection, actor, table, record, column, value) for actor in actors)
+        lines.append(_line(name, cells))
     lines.append(_line("auth.users: id, email", (_addresses(connection, actor) for actor in actors)))
     for name, tables in (("queues and records", WORKS_WITH), ("marks", MARKS), ("hardened", ("hardened",))):
         cells = (_granted(connection, actor, tables) for actor in actors)
@@ -108,6 +111,14 @@ def _attempts(connection: Connection, actor: Actor, table: str, record: dict[str
         "t": lambda: _try(connection, actor, f"truncate public.{table} cascade"),
     }
     return "".join(verb for verb in VERBS if tries[verb]())
+
+
+def _says(
+    connection: Connection, actor: Actor, table: str, record: dict[str, Any], column: str, value: str
+) -> str:
+    inserted = _insert(connection, actor, table, record | {column: value})
+    updated = _update(connection, actor, table, record["id"], f"{column} = '{value}'")
+    return "i" * inserted + "u" * updated
 
 
 def _update(connection: Connection, actor: Actor, table: str, row_id: str, change: str) -> bool:

@@ -68,6 +68,12 @@ def test_the_holes_of_version_2_are_named(opened: Connection) -> None:
         ("function create_dossier_status_event", ""),
         ("table orders", ""),  # truncate
     }
+    told_of = ("a client inserts", "a client changes created_by")
+    assert {(f.object, f.what) for f in check(opened) if f.what.startswith(told_of)} == {
+        ("table documents", "a client inserts a row with any current_version_id, status, step_instance_id"),
+        ("table document_versions", "a client inserts a row with any uploaded_by_id, uploaded_by_type"),
+        ("table step_field_values", "a client changes created_by_id, created_by_type of its own row"),
+    }
     assert not any(f.kind == "drift" for f in check(opened))
 
 
@@ -88,7 +94,21 @@ def test_without_any_client_role_the_holes_are_named_all_the_same(empty_database
         ("alter table profiles disable trigger fleet_guard_columns", ("hole", "table profiles")),
         ("alter table events disable trigger fleet_refuse_event_change", ("hole", "table events")),
         ("drop trigger fleet_guard_columns on notifications", ("hole", "table notifications")),
+        ("drop trigger fleet_guard_author on step_field_values", ("hole", "table step_field_values")),
         ("alter table agents disable row level security", ("hole", "table agents")),
+        (
+            'drop policy "Users upload documents still to be reviewed" on documents',
+            ("hole", "table documents"),
+        ),
+        (
+            'drop policy "Users upload in their own name" on document_versions',
+            ("hole", "table document_versions"),
+        ),
+        ("create policy x on messages for insert with check (true)", ("hole", "table messages")),
+        (
+            "create policy x on step_field_values with check (created_by_type <> 'AGENT')",
+            ("hole", "table step_field_values"),
+        ),
         ('create policy "All" on payment_links using (true)', ("hole", 'policy payment_links."All"')),
         ("create policy x on products for update using (true)", ("hole", 'policy products."x"')),
         ("create policy x on agents for select using (true)", ("hole", 'policy agents."x"')),
@@ -155,6 +175,18 @@ def test_columns_that_are_not_granted_are_no_hole(opened: Connection) -> None:
     opened.execute(text("revoke update on profiles from anon, authenticated"))
     opened.execute(text("grant update (full_name, phone) on profiles to authenticated"))
     assert [f.object for f in check(opened) if "hole 13" in f.what] == ["table notifications"]
+
+
+def test_what_the_platform_looks_at_itself_is_no_hole(opened: Connection) -> None:
+    opened.execute(
+        text(
+            'alter policy "Users can create document versions" on document_versions'
+            " with check (uploaded_by_type = 'USER' and uploaded_by_id = auth.uid());"
+            " revoke insert on documents from anon, authenticated;"
+            " grant insert (dossier_id, document_type_id) on documents to authenticated"
+        )
+    )
+    assert [f.object for f in check(opened) if f.what.startswith("a client inserts")] == []
 
 
 def test_a_trigger_that_writes_the_creation_of_a_dossier_is_seen(closed: Connection) -> None:

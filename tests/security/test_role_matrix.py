@@ -44,9 +44,13 @@ MATRIX = """\
 | events | r | - | - | r | ri |
 | notifications | ru | - | - | riu | riudt |
 | notification_deliveries | r | - | - | riu | riudt |
-| profiles.status | - | - | - | - | u |
-| profiles.stripe_customer_id | - | - | - | - | u |
-| notifications.title | - | - | - | - | u |
+| profiles.status | - | - | - | - | iu |
+| profiles.stripe_customer_id | - | - | - | - | iu |
+| step_field_values.created_by_type | - | - | - | - | iu |
+| messages.sender_type | - | - | - | - | iu |
+| documents.status | - | - | - | - | iu |
+| document_versions.uploaded_by_type | - | - | - | - | iu |
+| notifications.title | - | - | - | i | iu |
 | auth.users: id, email | - | - | - | r | r |
 | fleet: queues and records | - | - | - | riud | riudt |
 | fleet: marks | - | - | - | r | riudt |
@@ -65,7 +69,7 @@ def the_rows_of(connection: Connection, client: Client) -> dict[str, UUID]:
 
     of_dossier = {
         table: one(f"select id from {table} where dossier_id = :dossier limit 1")
-        for table in ("step_instances", "documents", "dossier_status_history")
+        for table in ("step_instances", "dossier_status_history")
     }
     return of_dossier | {
         "profiles": client.user_id,
@@ -87,6 +91,10 @@ def the_rows_of(connection: Connection, client: Client) -> dict[str, UUID]:
         "messages": one(
             "insert into messages (dossier_id, sender_type, sender_id, content)"
             " values (:dossier, 'USER', :user, 'Bonjour') returning id"
+        ),
+        "documents": one(
+            "insert into documents (dossier_id, document_type_id)"
+            " select :dossier, id from document_types limit 1 returning id"
         ),
         "document_versions": one("select id from document_versions limit 1"),
         "document_reviews": one("select id from document_reviews limit 1"),
