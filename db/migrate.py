@@ -14,6 +14,7 @@ from sqlalchemy import text
 from db import revisions, role, sqlfiles, v1
 from db.harden import harden
 from db.locks import LOCK_TIMEOUT_MS, BusyError, alone_for_long, connected, patiently
+from db.pooling import PooledError, keeps_sessions
 from db.progress import quiet
 from db.recognise import Kind, Recognition, recognise
 
@@ -88,10 +89,16 @@ def upgrade(database_url: str, revision: str = "head", progress: Progress = quie
     Raises:
         NotRecognisedError: The database is none that the fleet can be put on.
         BusyError: The platform's tables were in use all the time.
+        PooledError: The database is of v1, and behind a transaction pooler.
         TimeoutError: As BusyError, on the way from v1. Run again, it goes on where it was.
     """
     report = None
     if _accepted(look(database_url)).kind is Kind.V1:
+        if not keeps_sessions(database_url):
+            raise PooledError(
+                "The way from v1 needs a direct connection to PostgreSQL, or a session pooler's; "
+                "this DATABASE_URL is a transaction pooler's. Nothing was changed."
+            )
         with alone_for_long(database_url):
             # Whoever held the lock before may have done it all.
             if look(database_url).kind is Kind.V1:

@@ -92,8 +92,8 @@ _CURRENT_STEPS = (
     """,  # noqa: S608 -- the constant above
     f"update dossiers set current_step_id = null where id = any(%(ids)s) and {_UNKNOWN_STEP}",  # noqa: S608
     """
-    insert into step_instances (dossier_id, step_id, started_at, metadata)
-    select d.id, d.current_step_id, d.updated_at, '{"made_by_upgrade": true}'
+    insert into step_instances (dossier_id, step_id, started_at, created_at, metadata)
+    select d.id, d.current_step_id, d.updated_at, d.updated_at, '{"made_by_upgrade": true}'
     from dossiers d
     where d.id = any(%(ids)s) and d.current_step_id is not null and not exists (
       select from step_instances si where si.dossier_id = d.id and si.step_id = d.current_step_id

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from db.v1.session import Connection
 
-_TABLES = b"""
+TABLES = """
 create schema if not exists fleet;
 revoke all on schema fleet from public;
 
@@ -34,7 +34,18 @@ create table if not exists fleet.set_aside (
   reason     text        not null,
   at         timestamptz not null default now()
 );
+
+-- For the way back: what a value was before a rule filled it, and the digest of what it became.
+create table if not exists fleet.v1_filled (
+  table_name  text not null,
+  column_name text not null,
+  id          uuid not null,
+  was         text,
+  became      text not null,
+  primary key (table_name, column_name, id)
+);
 """
+"""The journal: how far the upgrade is, what it did, and what the way back needs to know."""
 
 
 def open_journal(connection: Connection) -> None:
@@ -44,7 +55,7 @@ def open_journal(connection: Connection) -> None:
         connection: In autocommit.
     """
     with connection.transaction():
-        connection.execute(_TABLES)
+        connection.execute(TABLES.encode())
 
 
 def begin(connection: Connection, step: str) -> bool:

@@ -9,14 +9,15 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from db import migrate, reference, removal, revisions
+from db import migrate, reference
 from db.engine import make_engine
 from db.locks import BusyError
 from db.migrate import NotRecognisedError
+from db.pooling import PooledError
 from db.recognise import Kind
 from db.seed import seed as add_seed
-from workers.commands import hardening
-from workers.commands.output import AsJson, Exit, console, errors, fail, print_json
+from workers.commands import downgrading, hardening
+from workers.commands.output import AsJson, Exit, console, fail, print_json
 from workers.commands.progress import progress
 from workers.settings import DatabaseSettings
 
@@ -93,39 +94,6 @@ def upgrade(
 
 
 @app.command()
-def downgrade(
-    to: Annotated[
-        str,
-        typer.Argument(help="v2: the platform without the fleet. Or a revision such as 0001_platform_v2."),
-    ] = "v2",
-    *,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-) -> None:
-    """Take the fleet off the database without a trace. Says what is lost, and asks first.
-
-    The platform's tables stay; the revision base drops them too, where none of them has a row.
-    """
-    url = _url()
-    with _refusals():
-        found = migrate.look(url)
-        if found.revision is None:
-            console.print(f"The database is {found.title}: nothing on it is the fleet's.", highlight=False)
-            return
-        if to not in {"v2", "base", *revisions.known()}:
-            raise fail(f"There is no revision {to}; there are {', '.join(revisions.known())}.", Exit.USAGE)
-        if to == "base" and (rows := removal.rows(url)):
-            raise fail(f"base drops the platform's tables, and they have rows: {_counted(rows)}.", Exit.NO)
-        if not yes:
-            _confirm(url, to)
-        with progress() as tell:
-            if to == "v2":
-                removal.remove(url, tell)
-            else:
-                migrate.downgrade(url, to, tell)
-        console.print(f"The database is {migrate.look(url).title}.", highlight=False)
-
-
-@app.command()
 def current(*, as_json: AsJson = False) -> None:
     """Tell the revision that the database is at."""
     revision = migrate.look(_url()).revision
@@ -158,7 +126,7 @@ def _refusals() -> Iterator[None]:
     except NotRecognisedError as error:
         _show(error.recognition, [])
         raise fail("Nothing was changed.", Exit.NO) from error
-    except (BusyError, TimeoutError, removal.InUseError) as error:
+    except (BusyError, PooledError, TimeoutError) as error:
         raise fail(str(error), Exit.NO) from error
 
 
@@ -190,17 +158,6 @@ def _show_report(report: Report) -> None:
         console.print(f"{report.unknown_steps:,} dossiers had a current step that does not exist; now none.")
 
 
-def _confirm(url: str, to: str) -> None:
-    lost = removal.losses(url)
-    what = "The fleet is taken off the database" if to == "v2" else f"The database goes back to {to}"
-    errors.print(
-        f"{what}. Lost for good: {_counted(lost) or 'nothing'}. What fleet db harden has closed opens again.",
-        markup=False,
-        highlight=False,
-    )
-    typer.confirm("Go on?", abort=True, err=True)
-
-
 def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
@@ -216,4 +173,5 @@ def write_reference() -> None:
         engine.dispose()
 
 
+downgrading.register(app)
 hardening.register(app)

@@ -65,6 +65,20 @@ language sql stable as $$
   select to_jsonb(u) from auth.users u where u.id = p_id
 $$;
 
+-- Keeps what a value was before a rule filled it, for the way back. What it became is kept as a digest, so that
+-- nobody's address lies here; it tells later whether somebody has changed the value since.
+create or replace function fleet.v1_keep(p_table text, p_was jsonb, p_new jsonb, variadic p_columns text[])
+returns void language sql as $$
+  insert into fleet.v1_filled (table_name, column_name, id, was, became)
+  select p_table, c, (p_new ->> 'id')::uuid, p_was ->> c, md5((p_new ->> 'id') || case
+    when c like '%\_at' then extract(epoch from (p_new ->> c)::timestamptz)::text
+    else p_new ->> c
+  end)
+  from unnest(p_columns) c
+  where p_was -> c is distinct from p_new -> c
+  on conflict (table_name, column_name, id) do update set was = excluded.was, became = excluded.became
+$$;
+
 -- From here on, one block per table: its columns, then the rule for each value that v2 wants and v1 lacks.
 -- The rule is a trigger: it fills what the old application goes on writing, and the old rows when the
 -- backfill touches them.
@@ -78,11 +92,16 @@ alter table profiles
 
 create or replace function fleet.v1_fill_profiles() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was profiles := new;
 begin
   if new.created_at is null then
     new.created_at := coalesce((fleet.v1_user(new.id) ->> 'created_at')::timestamptz, now());
   end if;
   new.updated_at := coalesce(new.updated_at, new.created_at);
+  if v_was.created_at is distinct from new.created_at then
+    perform fleet.v1_keep('profiles', to_jsonb(v_was), to_jsonb(new), 'created_at');
+  end if;
   return new;
 end;
 $$;
@@ -100,10 +119,15 @@ alter table agents
 
 create or replace function fleet.v1_fill_agents() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was agents := new;
 begin
   new.name := coalesce(new.name, nullif(split_part(new.email, '@', 1), ''), new.email);
   new.created_at := coalesce(new.created_at, now());
   new.updated_at := coalesce(new.updated_at, new.created_at);
+  if (v_was.name, v_was.created_at) is distinct from (new.name, new.created_at) then
+    perform fleet.v1_keep('agents', to_jsonb(v_was), to_jsonb(new), 'name', 'created_at');
+  end if;
   return new;
 end;
 $$;
@@ -121,8 +145,13 @@ alter table steps
 
 create or replace function fleet.v1_fill_steps() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was steps := new;
 begin
   new.label := coalesce(new.label, new.code);
+  if v_was.label is distinct from new.label then
+    perform fleet.v1_keep('steps', to_jsonb(v_was), to_jsonb(new), 'label');
+  end if;
   return new;
 end;
 $$;
@@ -131,6 +160,12 @@ create or replace trigger v1_fill before insert or update on steps
   for each row execute function fleet.v1_fill_steps();
 
 -- The lowest becomes 0, and the order stays.
+select fleet.v1_keep(
+  'steps', to_jsonb(steps), to_jsonb(steps) || jsonb_build_object('position', position - lowest), 'position'
+)
+from steps, (select min(position) as lowest from steps) as positions
+where lowest < 0;
+
 update steps
 set position = position - (select min(position) from steps)
 where (select min(position) from steps) < 0;
@@ -149,8 +184,13 @@ alter table document_types
 
 create or replace function fleet.v1_fill_document_types() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was document_types := new;
 begin
   new.label := coalesce(new.label, new.code);
+  if v_was.label is distinct from new.label then
+    perform fleet.v1_keep('document_types', to_jsonb(v_was), to_jsonb(new), 'label');
+  end if;
   return new;
 end;
 $$;
@@ -170,6 +210,8 @@ alter table dossiers
 
 create or replace function fleet.v1_fill_dossiers() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was dossiers := new;
 begin
   new.created_at := coalesce(new.created_at, new.updated_at, now());
   new.updated_at := coalesce(new.updated_at, new.created_at);
@@ -177,6 +219,9 @@ begin
     new.current_step_instance_id := (
       select id from step_instances where dossier_id = new.id and step_id = new.current_step_id limit 1
     );
+  end if;
+  if (v_was.created_at, v_was.updated_at) is distinct from (new.created_at, new.updated_at) then
+    perform fleet.v1_keep('dossiers', to_jsonb(v_was), to_jsonb(new), 'created_at', 'updated_at');
   end if;
   return new;
 end;
@@ -200,6 +245,8 @@ alter table step_instances alter column created_at set default now();
 
 create or replace function fleet.v1_fill_step_instances() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was step_instances := new;
 begin
   if new.completed_at < new.started_at then
     new.metadata := coalesce(new.metadata, '{}') || jsonb_build_object('v1_started_at', new.started_at);
@@ -214,6 +261,9 @@ begin
   if tg_op = 'INSERT' and not new.metadata ? 'made_by_upgrade' then
     delete from step_instances
     where dossier_id = new.dossier_id and step_id = new.step_id and metadata ? 'made_by_upgrade';
+  end if;
+  if v_was.started_at is distinct from new.started_at then
+    perform fleet.v1_keep('step_instances', to_jsonb(v_was), to_jsonb(new), 'started_at');
   end if;
   return new;
 end;
@@ -249,10 +299,15 @@ alter table dossier_status_history
 -- Who is not known stays unknown: v2 lets it be null.
 create or replace function fleet.v1_fill_dossier_status_history() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was dossier_status_history := new;
 begin
   new.created_at := coalesce(new.created_at, now());
   if new.changed_by is not null and new.changed_by_type is null then
     new.changed_by_type := fleet.v1_actor(new.changed_by);
+  end if;
+  if v_was.created_at is distinct from new.created_at then
+    perform fleet.v1_keep('dossier_status_history', to_jsonb(v_was), to_jsonb(new), 'created_at');
   end if;
   return new;
 end;
@@ -272,10 +327,15 @@ alter table messages
 
 create or replace function fleet.v1_fill_messages() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was messages := new;
 begin
   new.created_at := coalesce(new.created_at, now());
   new.sender_type := coalesce(new.sender_type, fleet.v1_actor(new.sender_id));
   new.sender_id := coalesce(new.sender_id, '00000000-0000-0000-0000-000000000000');
+  if (v_was.sender_id, v_was.created_at) is distinct from (new.sender_id, new.created_at) then
+    perform fleet.v1_keep('messages', to_jsonb(v_was), to_jsonb(new), 'sender_id', 'created_at');
+  end if;
   return new;
 end;
 $$;
@@ -295,6 +355,8 @@ alter table documents
 
 create or replace function fleet.v1_fill_documents() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was documents := new;
 begin
   new.status := coalesce(new.status, 'PENDING');
   if new.created_at is null then
@@ -309,6 +371,13 @@ begin
     )
     on conflict do nothing;
     select id into new.document_type_id from document_types where code = 'UNKNOWN';
+  end if;
+  if (v_was.document_type_id, v_was.status, v_was.created_at)
+    is distinct from (new.document_type_id, new.status, new.created_at)
+  then
+    perform fleet.v1_keep(
+      'documents', to_jsonb(v_was), to_jsonb(new), 'document_type_id', 'status', 'created_at'
+    );
   end if;
   return new;
 end;
@@ -330,6 +399,8 @@ alter table document_versions
 
 create or replace function fleet.v1_fill_document_versions() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was document_versions := new;
 begin
   new.uploaded_by_type := coalesce(new.uploaded_by_type, fleet.v1_actor(new.uploaded_by));
   new.uploaded_by := coalesce(new.uploaded_by, '00000000-0000-0000-0000-000000000000');
@@ -343,6 +414,9 @@ begin
     into new.version_number
     from document_versions
     where document_id = new.document_id;
+  end if;
+  if (v_was.uploaded_by, v_was.uploaded_at) is distinct from (new.uploaded_by, new.uploaded_at) then
+    perform fleet.v1_keep('document_versions', to_jsonb(v_was), to_jsonb(new), 'uploaded_by', 'uploaded_at');
   end if;
   return new;
 end;
@@ -375,6 +449,8 @@ alter table document_reviews
 
 create or replace function fleet.v1_fill_document_reviews() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was document_reviews := new;
 begin
   if new.reviewed_at is null then
     new.reviewed_at := coalesce(
@@ -386,6 +462,9 @@ begin
     insert into agents (id, email, name, active)
     values (new.reviewer_id, 'system@upgrade.invalid', 'System', false)
     on conflict do nothing;
+  end if;
+  if (v_was.reviewer_id, v_was.reviewed_at) is distinct from (new.reviewer_id, new.reviewed_at) then
+    perform fleet.v1_keep('document_reviews', to_jsonb(v_was), to_jsonb(new), 'reviewer_id', 'reviewed_at');
   end if;
   return new;
 end;
@@ -405,8 +484,13 @@ alter table events alter column payload set default '{}';
 
 create or replace function fleet.v1_fill_events() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was events := new;
 begin
   new.created_at := coalesce(new.created_at, now());
+  if v_was.created_at is distinct from new.created_at then
+    perform fleet.v1_keep('events', to_jsonb(v_was), to_jsonb(new), 'created_at');
+  end if;
   return new;
 end;
 $$;
@@ -426,6 +510,8 @@ alter table notifications alter column payload set default '{}';
 
 create or replace function fleet.v1_fill_notifications() returns trigger
 language plpgsql security definer set search_path = public as $$
+declare
+  v_was notifications := new;
 begin
   if new.user_id is null then
     new.user_id := (select user_id from dossiers where id = new.dossier_id);
@@ -433,6 +519,13 @@ begin
   new.title := coalesce(new.title, new.template_code, 'Notification');
   new.message := coalesce(new.message, new.title);
   new.created_at := coalesce(new.created_at, now());
+  if (v_was.user_id, v_was.title, v_was.message, v_was.created_at)
+    is distinct from (new.user_id, new.title, new.message, new.created_at)
+  then
+    perform fleet.v1_keep(
+      'notifications', to_jsonb(v_was), to_jsonb(new), 'user_id', 'title', 'message', 'created_at'
+    );
+  end if;
   return new;
 end;
 $$;
@@ -453,6 +546,7 @@ alter table notification_deliveries alter column provider_response set default '
 create or replace function fleet.v1_fill_notification_deliveries() returns trigger
 language plpgsql security definer set search_path = public as $$
 declare
+  v_was notification_deliveries := new;
   v_user uuid;
 begin
   if new.status is null then
@@ -472,6 +566,13 @@ begin
       end), ''),
       v_user::text,
       'unknown'
+    );
+  end if;
+  if (v_was.recipient, v_was.status, v_was.created_at)
+    is distinct from (new.recipient, new.status, new.created_at)
+  then
+    perform fleet.v1_keep(
+      'notification_deliveries', to_jsonb(v_was), to_jsonb(new), 'recipient', 'status', 'created_at'
     );
   end if;
   return new;

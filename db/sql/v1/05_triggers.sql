@@ -8,8 +8,8 @@ begin
     where attrelid = 'dossiers'::regclass and attname = 'current_step_id' and not attisdropped
   ) then
     -- What the old application wrote since the backfill.
-    insert into step_instances (dossier_id, step_id, started_at, metadata)
-    select d.id, d.current_step_id, d.updated_at, '{"made_by_upgrade": true}'
+    insert into step_instances (dossier_id, step_id, started_at, created_at, metadata)
+    select d.id, d.current_step_id, d.updated_at, d.updated_at, '{"made_by_upgrade": true}'
     from dossiers d
     join steps s on s.id = d.current_step_id
     where d.current_step_instance_id is null

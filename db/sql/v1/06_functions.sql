@@ -61,7 +61,8 @@ drop function if exists fleet.v1_fill_profiles(), fleet.v1_fill_agents(), fleet.
   fleet.v1_fill_dossier_status_history(), fleet.v1_fill_messages(), fleet.v1_fill_documents(),
   fleet.v1_fill_document_versions(), fleet.v1_fill_document_reviews(), fleet.v1_fill_events(),
   fleet.v1_fill_notifications(), fleet.v1_fill_notification_deliveries(), fleet.v1_link_step_instance(),
-  fleet.v1_link_document_version(), fleet.v1_add(regclass, text, text),
+  fleet.v1_link_document_version(), fleet.v1_keep(text, jsonb, jsonb, text[]),
+  fleet.v1_add(regclass, text, text),
   fleet.v1_require(regclass, text[]), fleet.v1_user(uuid);
 -- Its result is a type of the platform's.
 drop function if exists fleet.v1_actor(uuid);
