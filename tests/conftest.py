@@ -1,22 +1,24 @@
-"""Real servers for all tests: a PostgreSQL, a Redis-compatible server, and a database for each test."""
+"""Real servers for all tests: a PostgreSQL, a Redis-compatible server, and a database for each test.
+
+What is under test logs in as the role that ``fleet db role`` makes: ``database_url``, ``sessions``. Whoever
+migrates, plays the platform's application or looks into its tables is the owner: ``owner_url``,
+``application``.
+"""
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy.orm import Session, sessionmaker
 
 from db import migrate
-from db.engine import dsn, make_engine
+from db.engine import make_engine
 from db.seed import seed
+from tests.databases import Database, Server, let_in, new_database, server_with_role
 from workers.dev.embedded.folders import claim, sweep
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.redis import EmbeddedRedis
@@ -57,63 +59,76 @@ def redis_server(run_folder: Path) -> Iterator[EmbeddedRedis]:
         yield server
 
 
-def _database_url(server: str, name: str) -> str:
-    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-
-
-def _create(server: str, template: str | None = None) -> str:
-    name = f"fleet_test_{secrets.token_hex(6)}"
-    statement = sql.SQL("create database {}").format(sql.Identifier(name))
-    if template:
-        statement += sql.SQL(" template {}").format(sql.Identifier(template))
-    with psycopg.connect(dsn(server), autocommit=True) as connection:
-        connection.execute(statement)
-    return _database_url(server, name)
-
-
-def _drop(server: str, url: str) -> None:
-    name = urlsplit(url).path.removeprefix("/")
-    with psycopg.connect(dsn(server), autocommit=True) as connection:
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+@pytest.fixture(scope="session")
+def _server(postgres_url: str) -> Iterator[Server]:
+    with server_with_role(postgres_url) as server:
+        yield server
 
 
 @pytest.fixture
-def empty_database(postgres_url: str) -> Iterator[str]:
-    url = _create(postgres_url)
-    yield url
-    _drop(postgres_url, url)
+def blank(_server: Server) -> Iterator[Database]:
+    """A database with nothing in it, the fleet's role not let in yet."""
+    with new_database(_server) as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(blank: Database) -> str:
+    """The same as its owner."""
+    return blank.owner_url
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_url: str) -> Iterator[str]:
-    url = _create(postgres_url)
-    migrate.upgrade(url)
-    engine = make_engine(url, pool_size=1)
-    with Session(engine) as session, session.begin():
-        seed(session)
-    engine.dispose()
-    yield urlsplit(url).path.removeprefix("/")
-    _drop(postgres_url, url)
+def _template(_server: Server) -> Iterator[Database]:
+    with new_database(_server) as database:
+        migrate.upgrade(database.owner_url)
+        engine = make_engine(database.owner_url, pool_size=1)
+        with Session(engine) as session, session.begin():
+            seed(session)
+        engine.dispose()
+        let_in(database)
+        yield database
 
 
 @pytest.fixture(scope="module")
-def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
-    """As ``database_url``, shared by the tests of a module."""
-    url = _create(postgres_url, _template)
-    yield url
-    _drop(postgres_url, url)
+def module_database(_server: Server, _template: Database) -> Iterator[Database]:
+    """As ``database``, shared by the tests of a module."""
+    with new_database(_server, _template) as database:
+        yield database
 
 
 @pytest.fixture
-def database_url(postgres_url: str, _template: str) -> Iterator[str]:
+def database(_server: Server, _template: Database) -> Iterator[Database]:
     """A database at the newest revision, with the platform's products, of this test's own."""
-    url = _create(postgres_url, _template)
-    yield url
-    _drop(postgres_url, url)
+    with new_database(_server, _template) as database:
+        yield database
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """The database as the fleet's role: for what the fleet's processes do."""
+    return database.url
+
+
+@pytest.fixture
+def owner_url(database: Database) -> str:
+    """The same as its owner: for migrations and what else changes its schema, and for the application."""
+    return database.owner_url
 
 
 @pytest.fixture
 def sessions(database_url: str) -> Iterator[sessionmaker[Session]]:
-    engine = make_engine(database_url)
+    """Sessions of the fleet's role, for the services under test."""
+    yield from _sessions(database_url)
+
+
+@pytest.fixture
+def application(owner_url: str) -> Iterator[sessionmaker[Session]]:
+    """Sessions of the owner, to play the platform's application and to look into all tables."""
+    yield from _sessions(owner_url)
+
+
+def _sessions(url: str) -> Iterator[sessionmaker[Session]]:
+    engine = make_engine(url)
     yield sessionmaker(engine, expire_on_commit=False)
     engine.dispose()

@@ -10,8 +10,8 @@ from db.engine import make_engine
 PAGE = Path(__file__).parents[2] / "docs/database.md"
 
 
-def test_the_page_is_current(database_url: str) -> None:
-    engine = make_engine(database_url, pool_size=1)
+def test_the_page_is_current(owner_url: str) -> None:
+    engine = make_engine(owner_url, pool_size=1)
     with engine.connect() as connection:
         written = reference.write(connection)
     engine.dispose()

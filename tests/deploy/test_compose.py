@@ -76,20 +76,20 @@ def test_migrate_brings_an_empty_database_up(composed: Composed, empty_database:
 
 
 def test_relay_publishes_a_wake_up_for_what_is_due(
-    composed: Composed, database_url: str, broker: redis.Redis
+    composed: Composed, owner_url: str, broker: redis.Redis
 ) -> None:
-    _in_app_delivery(database_url)
+    _in_app_delivery(owner_url)
     service = composed.start("relay")
     service.until(lambda: bool(broker.exists("in_app")))
     assert service.stops_in_time()
 
 
-def test_worker_sends_what_is_due(composed: Composed, database_url: str) -> None:
-    delivery_id = _in_app_delivery(database_url)
+def test_worker_sends_what_is_due(composed: Composed, owner_url: str) -> None:
+    delivery_id = _in_app_delivery(owner_url)
     service = composed.start("worker")
     _wake(composed, "in_app")
     sent = _whether(
-        database_url, "select from notification_deliveries where id = %s and status = 'SENT'", delivery_id
+        owner_url, "select from notification_deliveries where id = %s and status = 'SENT'", delivery_id
     )
     service.until(sent)
     assert service.healthy()
@@ -97,19 +97,19 @@ def test_worker_sends_what_is_due(composed: Composed, database_url: str) -> None
 
 
 def test_worker_fanout_fans_out_and_tells_what_is_overdue_elsewhere(
-    composed: Composed, database_url: str
+    composed: Composed, owner_url: str
 ) -> None:
-    with Application(database_url) as application:
+    with Application(owner_url) as application:
         client = application.register("client@example.com", "Camille Exemple")
         event_id = application.event("PAYMENT_FAILED", "order", client.order_id)
     service = composed.start("worker-fanout")
     _wake(composed, "fanout")
     notified = _whether(
-        database_url, "select from fleet.fanouts where event_id = %s and outcome = 'NOTIFIED'", event_id
+        owner_url, "select from fleet.fanouts where event_id = %s and outcome = 'NOTIFIED'", event_id
     )
     service.until(notified)
     assert service.healthy()
-    _make_overdue(database_url, _in_app_delivery(database_url))
+    _make_overdue(owner_url, _in_app_delivery(owner_url))
     assert not service.healthy()
     assert service.stops_in_time()
 
@@ -150,15 +150,15 @@ def test_what_the_sandbox_needs_is_no_secret(composed: Composed) -> None:
     assert composed.environment("sandbox") == {}
 
 
-def _in_app_delivery(database_url: str) -> UUID:
-    with Application(database_url) as application:
+def _in_app_delivery(owner_url: str) -> UUID:
+    with Application(owner_url) as application:
         client = application.register("client@example.com", "Camille Exemple")
         notification_id = application.notify(client, "Rendez-vous", "Votre rendez-vous est confirmé.")
         return application.deliver(notification_id, "IN_APP", str(client.user_id))
 
 
-def _make_overdue(database_url: str, delivery_id: UUID) -> None:
-    with psycopg.connect(dsn(database_url)) as connection:
+def _make_overdue(owner_url: str, delivery_id: UUID) -> None:
+    with psycopg.connect(dsn(owner_url)) as connection:
         connection.execute(
             "update fleet.dispatch set due_at = now() - interval '6 minutes' where delivery_id = %s",
             [delivery_id],
@@ -174,9 +174,9 @@ def _wake(composed: Composed, queue: str) -> None:
         wakeups.publish(app, queue)
 
 
-def _whether(database_url: str, query: str, value: object) -> Callable[[], bool]:
+def _whether(owner_url: str, query: str, value: object) -> Callable[[], bool]:
     def holds() -> bool:
-        with psycopg.connect(dsn(database_url)) as connection:
+        with psycopg.connect(dsn(owner_url)) as connection:
             return connection.execute(query.encode(), [value]).fetchone() is not None
 
     return holds

@@ -93,16 +93,16 @@ def _statements() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("statement", list(_statements()))
-def test_sql_runs(statement: str, database_url: str) -> None:
-    with psycopg.connect(dsn(database_url)) as connection:
+def test_sql_runs(statement: str, owner_url: str) -> None:
+    with psycopg.connect(dsn(owner_url)) as connection:
         connection.execute(statement.encode())
         connection.rollback()
 
 
-def test_the_architecture_lists_the_tables_of_the_fleet(database_url: str) -> None:
+def test_the_architecture_lists_the_tables_of_the_fleet(owner_url: str) -> None:
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
     section = page.split("## Tables of the fleet\n", 1)[1].split("\n## ", 1)[0]
-    with psycopg.connect(dsn(database_url)) as connection:
+    with psycopg.connect(dsn(owner_url)) as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = 'fleet'").fetchall()
     assert sorted(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == sorted(name for (name,) in tables)
 

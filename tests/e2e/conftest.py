@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.databases import Database
     from workers.dev.application import Client
     from workers.dev.embedded.redis import EmbeddedRedis
     from workers.dev.sandbox.client import SandboxClient
@@ -37,6 +38,7 @@ SOONER = {
     "FLEET_LEASE_SECONDS": "6.5",
     "FLEET_RETRY_BASE_SECONDS": "0.5",
     "FLEET_ROUTING_GRACE_SECONDS": "1",
+    "FLEET_LOOKUP_AFTER_SECONDS": "1",
     # Long enough that no test is surprised by it; who waits for it gives the worker a shorter one.
     "FLEET_UNKNOWN_WAIT_SECONDS": "60",
 }
@@ -46,12 +48,13 @@ SOONER = {
 class Fleet:
     """A running stack with the hands to steer it and the eyes to see what became of things."""
 
+    owner_url: str
     stack: Stack
     sandbox: SandboxClient
     application: Application
 
     def sql(self, statement: str, *values: object) -> list[Any]:
-        with psycopg.connect(dsn(self.stack.environment["DATABASE_URL"]), autocommit=True) as connection:
+        with psycopg.connect(dsn(self.owner_url), autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
@@ -110,9 +113,11 @@ class Fleet:
 
     def fleet(self, *arguments: str, code: int = 0) -> str:
         """Run a command of ``fleet`` in this stack's environment and give what it prints."""
+        # What is done to the database itself is its owner's affair.
+        owner = {"DATABASE_URL": self.owner_url} if arguments[0] == "db" else {}
         done = subprocess.run(
             [sys.executable, "-m", "workers.cli", *arguments],
-            env=self.stack.environment,
+            env=self.stack.environment | owner,
             capture_output=True,
             text=True,
             timeout=60,
@@ -140,6 +145,7 @@ class Fleet:
     def reset(self, environment: dict[str, str], key: str) -> None:
         """Undo what a test has done to the stack, so that the next one finds it new."""
         self.sandbox.clear_faults()
+        self.sandbox.clear_behaviours()
         self.sandbox.release_webhooks()
         self.sandbox.set_latency(0)
         self.sandbox.set_key(key)
@@ -151,22 +157,26 @@ class Fleet:
         self.sandbox.clear()
 
 
-def open_fleet(stack: Stack) -> Iterator[Fleet]:
-    with stack, stack.sandbox as sandbox, Application(stack.environment["DATABASE_URL"]) as application:
-        yield Fleet(stack, sandbox, application)
+def open_fleet(stack: Stack, owner_url: str | None = None) -> Iterator[Fleet]:
+    """A fleet on a running stack; the owner of a database that is not the stack's own has to be told."""
+    with stack, stack.sandbox as sandbox:
+        owner_url = owner_url or stack.owner_url
+        with Application(owner_url) as application:
+            yield Fleet(owner_url, stack, sandbox, application)
 
 
 @pytest.fixture(scope="module")
 def running(
-    module_database_url: str, redis_server: EmbeddedRedis, run_folder: Path
+    module_database: Database, redis_server: EmbeddedRedis, run_folder: Path
 ) -> Iterator[tuple[Fleet, dict[str, str], str]]:
     """Everything but Flower, on a database of this module's own and an empty broker."""
     with redis.Redis.from_url(redis_server.url) as broker:
         broker.flushall()
     given = bare_environment(os.environ) | SOONER
-    given |= {"DATABASE_URL": module_database_url, "REDIS_URL": redis_server.url}
+    given |= {"DATABASE_URL": module_database.url, "REDIS_URL": redis_server.url}
     folder = run_folder / f"stack-{secrets.token_hex(4)}"
-    for fleet in open_fleet(Stack(folder, given, processes=("ingress", "relay", "worker", "beat"))):
+    stack = Stack(folder, given, processes=("ingress", "relay", "worker", "beat"))
+    for fleet in open_fleet(stack, module_database.owner_url):
         yield fleet, dict(fleet.stack.environment), fleet.sandbox.settings().api_key
 
 

@@ -101,7 +101,7 @@ def test_up_starts_everything_and_ctrl_c_ends_it_all(folder: Path) -> None:
 def test_up_killed_leaves_nothing_running_and_the_next_takes_over(folder: Path) -> None:
     up = _start(folder, "up")
     assert wait_until(lambda: "Ctrl-C" in up.output(60), DEADLINE), up.output(60)
-    database = re.findall(r"DATABASE_URL\s*│\s*(postgresql\S+)", up.output(60))[0]
+    database = re.findall(r"as its owner\s*│\s*(postgresql\S+)", up.output(60))[0]
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create table kept (n integer)")
     children = _descendants(up.pid)
@@ -111,7 +111,7 @@ def test_up_killed_leaves_nothing_running_and_the_next_takes_over(folder: Path) 
 
     again = _start(folder, "up", log="again.log")
     assert wait_until(lambda: "Ctrl-C" in again.output(60), DEADLINE), again.output(60)
-    database = re.findall(r"DATABASE_URL\s*│\s*(postgresql\S+)", again.output(60))[0]
+    database = re.findall(r"as its owner\s*│\s*(postgresql\S+)", again.output(60))[0]
     with psycopg.connect(database) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
     again.terminate(DEADLINE, [signal.SIGTERM])

@@ -38,8 +38,13 @@ def sessions(database: Supabase) -> Iterator[sessionmaker[Session]]:
 
 
 @pytest.fixture
-def pipeline(sessions: sessionmaker[Session], sender: SendGridEmail, clock: Clock) -> Pipeline:  # noqa: F811 - a fixture
-    return Pipeline(sessions, sender, clock)
+def pipeline(
+    sessions: sessionmaker[Session],
+    application: sessionmaker[Session],
+    sender: SendGridEmail,  # noqa: F811 - a fixture
+    clock: Clock,  # noqa: F811 - a fixture
+) -> Pipeline:
+    return Pipeline(sessions, application, sender, clock)
 
 
 @pytest.fixture
@@ -80,7 +85,7 @@ def test_events_are_told(app: Application, client: Client, pipeline: Pipeline, c
         assert found is not None
         assert len(found.deliveries) == 2
         assert queues.due(session, ["EMAIL"], clock.now) == []
-        assert {state.queue for state in queues.states(session, clock.now)} == {"fanout", "inbox"}
+        assert {state.queue for state in queues.states(session, clock.now)} == {"fanout", "inbox", "lookups"}
 
 
 def test_the_applications_own_notifications_are_routed_and_forgotten_rows_found(

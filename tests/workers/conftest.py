@@ -11,15 +11,17 @@ from workers.dev.application import Application, Client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.databases import Database
+
 
 @pytest.fixture(scope="session")
-def _one_database(postgres_url: str, _template: str) -> Iterator[str]:
-    with clone(postgres_url, _template) as url:
-        yield url
+def _one_database(_template: Database) -> Iterator[Database]:
+    with clone(_template) as database:
+        yield database
 
 
 @pytest.fixture
-def database_url(_one_database: str) -> str:
+def database(_one_database: Database) -> Database:
     """The same for all of these tests, emptied for each."""
     empty(_one_database)
     return _one_database
@@ -34,8 +36,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[Application]:
-    with Application(database_url) as application:
+def app(owner_url: str) -> Iterator[Application]:
+    with Application(owner_url) as application:
         yield application
 
 
