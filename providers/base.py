@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+    from decimal import Decimal
     from uuid import UUID
 
 
@@ -32,6 +34,38 @@ class EmailMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentTemplate:
+    """An approved WhatsApp template, as the provider knows it.
+
+    Attributes:
+        sid: The provider's id of the template in one language.
+        variables: What fills its places, by their numbers.
+    """
+
+    sid: str
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneMessage:
+    """One SMS or WhatsApp message, rendered and addressed.
+
+    Attributes:
+        token: The attempt's token. It rides in the callback's address and comes back with every status.
+        recipient: An international number, ``+33639980000``.
+        body: The text. Beside a ``template`` it is not sent.
+        validity_seconds: How long the message may wait at the provider; what is staler is not delivered.
+        template: The approved template to send instead of the text; WhatsApp only.
+    """
+
+    token: UUID
+    recipient: str
+    body: str
+    validity_seconds: int
+    template: ContentTemplate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A provider's acceptance of one message.
 
@@ -39,11 +73,42 @@ class Receipt:
         provider: The provider's name, as it is written to ``notification_deliveries.provider``.
         message_id: The provider's own id of the message.
         response: What to keep of the answer; no personal data.
+        segments: How many parts the message is charged as, where the provider says so.
     """
 
     provider: str
     message_id: str
     response: Mapping[str, str | int | None] = field(default_factory=dict)
+    segments: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """What a provider says of one message when it is asked.
+
+    Attributes:
+        message_id: The provider's own id of the message.
+        status: The provider's word for its state, lower case.
+        at: When it came into that state, or was last touched.
+        code: The provider's code of what went wrong.
+        reason: The same in words, redacted.
+        segments: How many parts it is charged as.
+        price: What it cost, positive; None while it is not known.
+        price_unit: The price's currency, upper case.
+        created_at: When the provider took it, in UTC.
+        body: The text as it was sent, a template's places filled. To compare with; never kept or logged.
+    """
+
+    message_id: str
+    status: str
+    at: datetime | None = None
+    code: str | None = None
+    reason: str | None = None
+    segments: int | None = None
+    price: Decimal | None = None
+    price_unit: str | None = None
+    created_at: datetime | None = None
+    body: str | None = field(default=None, repr=False)
 
 
 class EmailProvider(Protocol):
@@ -61,4 +126,40 @@ class EmailProvider(Protocol):
 
         Raises:
             ProviderError: One of the kinds in ``providers.errors``.
+        """
+
+
+class PhoneProvider(Protocol):
+    """Hands one SMS or WhatsApp message to a provider. Safe to call from many threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name, lower case."""
+
+    def send(self, message: PhoneMessage) -> Receipt:
+        """Send, within the provider's timeouts. Returns and raises as ``EmailProvider.send``."""
+
+
+class MessageLookup(Protocol):
+    """Asks a provider what became of messages. Safe to call from many threads at once."""
+
+    def fetch(self, message_id: str) -> MessageState | None:
+        """Ask for one message by the provider's id; None where the provider knows no such message.
+
+        Raises:
+            ProviderError: The question was not answered; ask again later.
+        """
+
+    def search(self, recipient: str, sent_on: date) -> Sequence[MessageState]:
+        """List the messages to a recipient that the provider took on a day, whatever became of them.
+
+        Args:
+            recipient: As it was sent to: an international number, without the channel's prefix.
+            sent_on: The day, in UTC.
+
+        Returns:
+            The newest first.
+
+        Raises:
+            ProviderError: As for ``fetch``.
         """

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-import tomllib
 from email.utils import parseaddr
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import Category, Content, CustomArg, From, Mail, To
 from sendgrid.helpers.mail.exceptions import ApiKeyIncludedException
 
 from providers.base import Receipt
-from providers.errors import Ambiguous, Misconfigured, ProviderError, RateLimited, Rejected, Transient
+from providers.checks import base_url as checked_base_url
+from providers.checks import secret
+from providers.codes import CodeTable
+from providers.errors import Rejected
 from providers.redaction import redact
 from providers.retry_after import seconds_until_allowed
 
@@ -23,17 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from providers.base import EmailMessage
+    from providers.errors import ProviderError
     from providers.transport import PooledTransport, Response
 
-_CODES: dict[str, Any] = tomllib.loads(
-    files("providers").joinpath("data/sendgrid_codes.toml").read_text("utf-8")
-)
-_KINDS: dict[str, type[ProviderError]] = {
-    "ambiguous": Ambiguous,
-    "misconfigured": Misconfigured,
-    "rejected": Rejected,
-    "transient": Transient,
-}
+_CODES = CodeTable("sendgrid")
 _ACCEPTED = 202
 
 
@@ -68,7 +61,9 @@ class SendGridEmail:
         self._sender = _sender(sender)
         self._transport = transport
         self._now = now
-        endpoint = SendGridAPIClient(_key(api_key), host=_base(base_url)).client.mail.send
+        endpoint = SendGridAPIClient(
+            secret(api_key, "SendGrid API key"), host=checked_base_url(base_url, "SendGrid")
+        ).client.mail.send
         self._url: str = endpoint._build_url(None)  # noqa: SLF001 - the SDK's only way to tell a URL without calling it
         self._headers: dict[str, str] = {**endpoint.request_headers, "Content-Type": "application/json"}
 
@@ -95,31 +90,20 @@ class SendGridEmail:
                 "key_in_content", "the SDK found what looks like a SendGrid key in the text"
             ) from error
         mail.add_category(Category(message.category))
-        mail.add_custom_arg(CustomArg("attempt", str(message.token)))
+        # With the recipient, not the mail: there the API's description has an object, on top a string.
+        mail.add_custom_arg(CustomArg("attempt", str(message.token), p=0))
         body: dict[str, Any] = mail.get()
         return body
 
 
 def _failure(answer: Response, now: float, recipient: str) -> ProviderError:
     """Classify what is not an acceptance: the only place that knows what SendGrid's answers mean."""
-    code = f"http_{answer.status}"
     errors = _errors(answer.body)
     said = "; ".join(": ".join(filter(None, error)) for error in errors)
     detail = redact(said or f"no explanation in {len(answer.body)} bytes", recipient)
-    kind = _CODES["status"].get(str(answer.status)) or _CODES["class"].get(
-        f"{answer.status // 100}xx", "ambiguous"
-    )
-    if kind == "rate_limited":
-        limit = _CODES["rate_limit"]
-        wait = seconds_until_allowed(answer.headers, now)
-        return RateLimited(
-            code, detail, min(max(limit["default"] if wait is None else wait, limit["least"]), limit["most"])
-        )
-    if kind == "rejected":
-        kind = next(
-            (_CODES["error_field"][field] for field, _ in errors if field in _CODES["error_field"]), kind
-        )
-    return _KINDS[kind](code, detail)
+    field = next((field for field, _ in errors if _CODES.lists(field)), None)
+    verdict = _CODES.judge(answer.status, field)
+    return _CODES.error(verdict, f"http_{answer.status}", detail, seconds_until_allowed(answer.headers, now))
 
 
 def _errors(body: bytes) -> list[tuple[str, str]]:
@@ -139,18 +123,3 @@ def _sender(text: str) -> From:
             f"sender {text!r} is neither an address nor 'Name <address>'; quote a name that has a comma"
         )
     return From(address, name or None)
-
-
-def _key(text: str) -> str:
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError(
-            "the SendGrid API key is empty or has a space, line break or foreign letter; copy it again"
-        )
-    return text
-
-
-def _base(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"SendGrid base URL {text!r} is not of the form https://host; correct it")
-    return text.rstrip("/")

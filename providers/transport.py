@@ -12,6 +12,7 @@ import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,9 @@ class _Line(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own, as in its base class
         answer = super().getresponse()
         self._last_answer = time.monotonic()
+        if answer.status < HTTPStatus.OK:
+            # An early word has its answer still to come, which the next request would take for its own.
+            self.close()
         return answer
 
     @property

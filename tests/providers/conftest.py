@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.providers.contract import assert_described
 from tests.providers.stub import Reply, StubServer
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 def stub() -> Iterator[StubServer]:
     with StubServer(Reply(200)) as server:
         yield server
+
+
+@pytest.fixture
+def described(stub: StubServer) -> Iterator[None]:
+    """Whatever an adapter asked of the server must be what its provider describes."""
+    yield
+    for request in stub.requests:
+        if "authorization" in request.headers:
+            assert_described(request)
 
 
 @pytest.fixture

@@ -110,6 +110,13 @@ def test_a_line_that_the_server_closed_while_idle_is_replaced(
     assert (stub.lines, len(stub.requests)) == (2, 2)
 
 
+def test_a_line_with_an_answer_still_to_come_is_replaced(stub: StubServer, lines: PooledTransport) -> None:
+    stub.script.append(Reply(103))
+    assert lines.request("POST", stub.url, {}, b"").status == 103
+    assert lines.request("POST", stub.url, {}, b"").status == 200
+    assert stub.lines == 2
+
+
 def test_a_body_is_read_up_to_the_bound(
     stub: StubServer, lines: PooledTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
