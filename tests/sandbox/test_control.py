@@ -31,6 +31,7 @@ def test_messages_are_filtered_by_recipient_and_by_token(
     sandbox.clear()
     assert sandbox.messages() == []
     assert sandbox.stats().accepted == 2
+    assert sandbox.stats().channels == {"email": 2}
 
 
 def test_the_store_forgets_the_oldest(
@@ -59,6 +60,23 @@ def test_the_store_forgets_the_oldest(
         ("PATCH", "settings", {"latency": -1}, "latency: Input should be greater than or equal to 0"),
         ("PATCH", "settings", {"api_key": None}, "api_key: Input should be a valid string"),
         ("PATCH", "settings", {"webhook_url": "nowhere"}, "webhook_url: String should match"),
+        ("PATCH", "settings", {"account_sid": "AC1"}, "account_sid: String should match"),
+        ("POST", "behaviours", {"to": "a", "does": "dance"}, "does: Input should be 'deliver'"),
+        ("POST", "behaviours", {"to": "a", "does": "fail"}, "to fail needs code"),
+        ("POST", "behaviours", {"to": "a", "does": "read", "code": 1}, "to read has no code"),
+        ("POST", "phones/replies", {"number": "+33639981234"}, "body: Field required"),
+        (
+            "POST",
+            "phones/replies",
+            {"number": "+33639981234", "body": "a"},
+            "nobody has written to this phone",
+        ),
+        (
+            "GET",
+            "phones/messages?recipient=marie",
+            None,
+            "no such filter; there are number, to, from, channel",
+        ),
         ("GET", "messages?recipient=marie", None, "recipient: no such filter; there are to and token"),
     ],
 )

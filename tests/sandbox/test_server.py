@@ -12,7 +12,8 @@ from workers.dev.sandbox.client import SandboxClient
 PROGRAM = """
 import sys
 from workers.dev.sandbox.server import serve
-serve("127.0.0.1", int(sys.argv[1]), api_key="SG.made-up", latency=0.01)
+from workers.dev.sandbox.state import SandboxSettings
+serve("127.0.0.1", int(sys.argv[1]), SandboxSettings(api_key="SG.made-up", latency=0.01))
 """
 
 

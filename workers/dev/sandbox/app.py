@@ -10,11 +10,13 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from workers.dev.sandbox import pages, sendgrid
+from workers.dev.sandbox import pages, phone_pages, sendgrid, twilio
 from workers.dev.sandbox.control import ControlApi
 from workers.dev.sandbox.courier import Courier
+from workers.dev.sandbox.phone_control import PhoneControl
 from workers.dev.sandbox.sendgrid_events import EventWebhook, Signer
 from workers.dev.sandbox.state import Sandbox
+from workers.dev.sandbox.twilio_courses import Courses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,20 +37,25 @@ def create_app(settings: SandboxSettings) -> Starlette:
     courier = Courier()
     signer = Signer(settings.private_key_pem)
     webhook = EventWebhook(sandbox, courier, signer, settings.webhook_delay)
+    courses = Courses(sandbox, courier, settings.webhook_delay, settings.callback_retry_pause)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
-            runner = tasks.create_task(webhook.run())
+            runners = [tasks.create_task(each.run()) for each in (webhook, courses)]
             yield
-            runner.cancel()
+            for runner in runners:
+                runner.cancel()
 
     return Starlette(
         # The vendors' routes come first: routes are tried in order, and theirs are the busy ones.
         routes=[
             *sendgrid.routes(sandbox, webhook),
+            *twilio.routes(sandbox, courses),
             Route("/health", _health, methods=["GET"]),
             *ControlApi(sandbox, courier, signer.public_key).routes(),
+            *PhoneControl(sandbox, courses).routes(),
+            *phone_pages.routes(sandbox, courier, courses),
             *pages.routes(sandbox, courier),
         ],
         lifespan=lifespan,

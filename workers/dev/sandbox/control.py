@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from workers.dev.sandbox.control_answers import bad_request, content, explain, read_body
 from workers.dev.sandbox.sendgrid_rules import part_of
 from workers.dev.sandbox.wire import (
+    Behaviour,
+    BehaviourView,
     Fault,
     FaultView,
     MessageDetail,
@@ -22,6 +25,7 @@ from workers.dev.sandbox.wire import (
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from workers.dev.sandbox.behaviours import ActiveBehaviour
     from workers.dev.sandbox.courier import Courier
     from workers.dev.sandbox.faults import ActiveFault
     from workers.dev.sandbox.state import Sandbox
@@ -29,9 +33,9 @@ if TYPE_CHECKING:
 
 PREFIX = "/sandbox/api"
 
-_Model = TypeVar("_Model", bound=BaseModel)
 _SUMMARIES = TypeAdapter(list[MessageSummary])
 _FAULTS = TypeAdapter(list[FaultView])
+_BEHAVIOURS = TypeAdapter(list[BehaviourView])
 
 
 class ControlApi:
@@ -57,30 +61,34 @@ class ControlApi:
             Route(f"{PREFIX}/faults", self.list_faults, methods=["GET"]),
             Route(f"{PREFIX}/faults", self.add_fault, methods=["POST"]),
             Route(f"{PREFIX}/faults", self.clear_faults, methods=["DELETE"]),
+            Route(f"{PREFIX}/behaviours", self.list_behaviours, methods=["GET"]),
+            Route(f"{PREFIX}/behaviours", self.add_behaviour, methods=["POST"]),
+            Route(f"{PREFIX}/behaviours", self.clear_behaviours, methods=["DELETE"]),
             Route(f"{PREFIX}/settings", self.show_settings, methods=["GET"]),
             Route(f"{PREFIX}/settings", self.change_settings, methods=["PATCH"]),
             Route(f"{PREFIX}/stats", self.show_stats, methods=["GET"]),
         ]
 
     async def list_messages(self, request: Request) -> Response:
-        """The messages, oldest first; ``to``: part of an address, ``token``: a custom argument's value."""
+        """The e-mails, oldest first; ``to``: part of an address, ``token``: a custom argument's value."""
         if unknown := sorted(set(request.query_params) - {"to", "token"}):
-            return _bad_request(f"{', '.join(unknown)}: no such filter; there are to and token")
+            return bad_request(f"{', '.join(unknown)}: no such filter; there are to and token")
         to, token = request.query_params.get("to", ""), request.query_params.get("token")
         found = [
             _summary(message)
             for message in self._sandbox.store
             if message.goes_to(to) and (token is None or message.carries(token))
         ]
-        return _json(_SUMMARIES.dump_json(found))
+        return content(_SUMMARIES.dump_json(found))
 
     async def clear_messages(self, _: Request) -> Response:
-        """Forget all messages. Their events still follow."""
+        """Forget all messages, those of phones too. Their events still follow."""
         self._sandbox.store.clear()
+        self._sandbox.phones.clear()
         return Response(status_code=204)
 
     async def show_message(self, request: Request) -> Response:
-        """One message with its parts."""
+        """One e-mail with its parts."""
         message = self._sandbox.store.get(request.path_params["id"])
         if message is None:
             return JSONResponse({"error": "no message of this id is kept"}, status_code=404)
@@ -92,23 +100,41 @@ class ControlApi:
             text=part_of(sent, "text/plain"),
             request=sent,
         )
-        return _json(detail.model_dump_json().encode())
+        return content(detail.model_dump_json().encode())
 
     async def list_faults(self, _: Request) -> Response:
         """The faults that still wait for requests."""
-        return _json(_FAULTS.dump_json([_view(active) for active in self._sandbox.faults]))
+        return content(_FAULTS.dump_json([_view(active) for active in self._sandbox.faults]))
 
     async def add_fault(self, request: Request) -> Response:
         """Set a fault."""
         try:
-            fault = await _body(request, Fault)
+            fault = await read_body(request, Fault)
         except ValidationError as error:
-            return _bad_request(_explain(error, Fault))
-        return _json(_view(self._sandbox.faults.add(fault)).model_dump_json().encode(), 201)
+            return bad_request(explain(error, Fault))
+        return content(_view(self._sandbox.faults.add(fault)).model_dump_json().encode(), 201)
 
     async def clear_faults(self, _: Request) -> Response:
         """Forget all faults."""
         self._sandbox.faults.clear()
+        return Response(status_code=204)
+
+    async def list_behaviours(self, _: Request) -> Response:
+        """The behaviours that are set."""
+        return content(_BEHAVIOURS.dump_json([_behaviour_view(each) for each in self._sandbox.behaviours]))
+
+    async def add_behaviour(self, request: Request) -> Response:
+        """Set a behaviour."""
+        try:
+            behaviour = await read_body(request, Behaviour)
+        except ValidationError as error:
+            return bad_request(explain(error, Behaviour))
+        active = self._sandbox.behaviours.add(behaviour)
+        return content(_behaviour_view(active).model_dump_json().encode(), 201)
+
+    async def clear_behaviours(self, _: Request) -> Response:
+        """Forget what was set; what addresses say of themselves holds."""
+        self._sandbox.behaviours.clear()
         return Response(status_code=204)
 
     async def show_settings(self, _: Request) -> Response:
@@ -119,16 +145,22 @@ class ControlApi:
             latency=controls.latency,
             webhooks=not self._courier.held,
             webhook_url=controls.webhook_url,
+            account_sid=controls.account_sid,
+            auth_token=controls.auth_token,
+            inbound_url=controls.inbound_url,
+            whatsapp_window=controls.whatsapp_window,
+            price_delay=controls.price_delay,
+            templates=controls.templates,
             public_key=self._public_key,
         )
-        return _json(view.model_dump_json().encode())
+        return content(view.model_dump_json().encode())
 
     async def change_settings(self, request: Request) -> Response:
         """Change what is given, and answer with the settings as they are then."""
         try:
-            patch = await _body(request, SettingsPatch)
+            patch = await read_body(request, SettingsPatch)
         except ValidationError as error:
-            return _bad_request(_explain(error, SettingsPatch))
+            return bad_request(explain(error, SettingsPatch))
         changes = patch.model_dump(exclude_unset=True)
         webhooks = changes.pop("webhooks", None)
         if webhooks is not None:
@@ -143,11 +175,12 @@ class ControlApi:
         stats = Stats(
             requests=tally.requests,
             accepted=tally.accepted,
+            channels=dict(tally.channels),
             refused=dict(tally.refused),
             faults=dict(tally.faults),
             connections=tally.connections,
         )
-        return _json(stats.model_dump_json().encode())
+        return content(stats.model_dump_json().encode())
 
 
 def _summary(message: Message) -> MessageSummary:
@@ -169,24 +202,5 @@ def _view(active: ActiveFault) -> FaultView:
     return FaultView(id=active.id, fault=active.fault, remaining=active.remaining)
 
 
-async def _body(request: Request, model: type[_Model]) -> _Model:
-    return model.model_validate_json(await request.body())
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    complaints = []
-    for each in error.errors(include_url=False):
-        place = ".".join(map(str, each["loc"]))
-        if each["type"] == "extra_forbidden":
-            complaints.append(f"{place}: no such field; there are {', '.join(model.model_fields)}")
-        else:
-            complaints.append(f"{place}: {each['msg']}" if place else each["msg"])
-    return "; ".join(complaints)
-
-
-def _bad_request(message: str) -> Response:
-    return JSONResponse({"error": message}, status_code=400)
-
-
-def _json(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type="application/json")
+def _behaviour_view(active: ActiveBehaviour) -> BehaviourView:
+    return BehaviourView(id=active.id, behaviour=active.behaviour, remaining=active.remaining)

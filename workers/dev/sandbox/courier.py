@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,15 @@ _GIVE_UP_AFTER = 120.0
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=5.0)
 
 _log = logging.getLogger(__name__)
+
+
+class Trouble(enum.StrEnum):
+    """Why a callback did not arrive, in Twilio's words for its retry policies."""
+
+    CONNECT = "ct"
+    READ = "rt"
+    REFUSED = "4xx"
+    FAILED = "5xx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,10 @@ class Courier:
         Returns:
             Whether it was answered with a 2xx.
         """
+        return await self.attempt(prepare) is None
+
+    async def attempt(self, prepare: Callable[[], Post]) -> Trouble | None:
+        """Post once, as `post`, and return why it did not arrive; None if it did."""
         await self.released()
         return await asyncio.to_thread(self._post, prepare())
 
@@ -82,15 +96,18 @@ class Courier:
                 return True
         return False
 
-    def _post(self, post: Post) -> bool:
+    def _post(self, post: Post) -> Trouble | None:
         try:
             answer = self._pool.request(
                 "POST", post.url, body=post.body, headers=post.headers, redirect=False
             )
         except urllib3.exceptions.HTTPError as error:
             _log.info("callback not delivered: %s", type(error).__name__)
-            return False
-        return 200 <= answer.status < 300  # noqa: PLR2004  the range of success
+            unconnected = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+            return Trouble.CONNECT if isinstance(error, unconnected) else Trouble.READ
+        if 200 <= answer.status < 300:  # noqa: PLR2004  the range of success
+            return None
+        return Trouble.FAILED if answer.status >= 500 else Trouble.REFUSED  # noqa: PLR2004  the servers' own
 
 
 def _pauses() -> Iterator[float]:

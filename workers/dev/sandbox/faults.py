@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ActiveFault:
-    """A fault, with the number of requests that it still waits for."""
+    """A fault, with the number of requests that it still waits for and of those it has let pass."""
 
     id: int
     fault: Fault
     remaining: int
+    passed: int = 0
+
+    def strikes(self) -> bool:
+        """Whether it is this request's turn."""
+        self.passed = (self.passed + 1) % self.fault.every
+        return self.passed == 0
 
 
 class Faults:
@@ -37,10 +43,17 @@ class Faults:
         self._active.append(active)
         return active
 
-    def take(self, addresses: Collection[str]) -> Fault | None:
-        """The fault that a request to these addresses meets, if any; one of its count is used up."""
+    def take(self, addresses: Collection[str], request: Literal["send", "look"] = "send") -> Fault | None:
+        """The fault that a request meets, if any; one of its count is used up.
+
+        Args:
+            addresses: Whom it sends to or asks about.
+            request: Which of the two it does.
+        """
         for active in self._active:
-            if any(active.fault.to in address for address in addresses):
+            if active.fault.request != request:
+                continue
+            if any(active.fault.to in address for address in addresses) and active.strikes():
                 active.remaining -= 1
                 if not active.remaining:
                     self._active.remove(active)

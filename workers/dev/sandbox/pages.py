@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 from starlette.routing import Route
 
+from workers.dev.sandbox.page_answers import HEADERS, page, render
 from workers.dev.sandbox.sendgrid_rules import part_of
 
 if TYPE_CHECKING:
@@ -20,17 +19,7 @@ if TYPE_CHECKING:
     from workers.dev.sandbox.store import Message
 
 _SHOWN = 200
-# An e-mail's frame inherits this policy: its inline styles work; its scripts, forms and remote images do not.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_ASSETS: Final = {"sandbox.css": "text/css", "phones.css": "text/css", "sandbox.js": "text/javascript"}
 
 
 def routes(sandbox: Sandbox, courier: Courier) -> list[Route]:
@@ -52,42 +41,34 @@ class MailPages:
         courier: Whether callbacks are held is shown too.
     """
 
-    _ASSETS = {"sandbox.css": "text/css", "sandbox.js": "text/javascript"}  # noqa: RUF012  never changed
-
     def __init__(self, sandbox: Sandbox, courier: Courier) -> None:
         self._sandbox = sandbox
         self._courier = courier
-        self._templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-        )
 
     async def inbox(self, _: Request) -> Response:
         """The list, with no e-mail open."""
-        return self._page("mail.html.j2", opened=None, **self._list(""))
+        return page("mail.html.j2", opened=None, **self._list(""))
 
     async def message(self, request: Request) -> Response:
         """The list, and one e-mail open beside it."""
         message = self._sandbox.store.get(request.path_params["id"])
         if message is None:
-            return self._page("missing.html.j2", status=404)
-        return self._page("mail.html.j2", opened=_opened(message), **self._list(message.id))
+            return page("missing.html.j2", status=404)
+        return page("mail.html.j2", opened=_opened(message), **self._list(message.id))
 
     async def listing(self, request: Request) -> Response:
         """The list alone, for the live update; 204 if it is as the asking page has seen it."""
         context = self._list(request.query_params.get("open", ""))
         if request.query_params.get("seen") == context["version"]:
-            return Response(status_code=204, headers=_HEADERS)
-        return self._page("list.html.j2", **context)
+            return Response(status_code=204, headers=HEADERS)
+        return page("list.html.j2", **context)
 
     async def asset(self, request: Request) -> Response:
         """The style sheet and the script."""
         name = request.path_params["name"]
-        if name not in self._ASSETS:
-            return self._page("missing.html.j2", status=404)
-        source = self._templates.get_template(f"{name}.j2").render()
-        return Response(source, media_type=self._ASSETS[name], headers=_HEADERS)
+        if name not in _ASSETS:
+            return page("missing.html.j2", status=404)
+        return Response(render(f"{name}.j2"), media_type=_ASSETS[name], headers=HEADERS)
 
     def _list(self, open_id: str) -> dict[str, Any]:
         store = self._sandbox.store
@@ -99,10 +80,6 @@ class MailPages:
             "held": held,
             "version": f"{store.version}{'-held' if held else ''}",
         }
-
-    def _page(self, template: str, *, status: int = 200, **context: Any) -> Response:
-        html = self._templates.get_template(template).render(context)
-        return Response(html, status, media_type="text/html", headers=_HEADERS)
 
 
 def _opened(message: Message) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from workers.dev.sandbox.exchange import Refusal
+
 _HELP = "http://sendgrid.com/docs/API_Reference/Web_API_v3/Mail/errors.html#"
 _TYPES: Final[dict[type, str]] = {
     dict: "object",
@@ -46,22 +48,6 @@ NO_CONTENT = (
 )
 NO_CONTENT_VALUE = "The content value must be a string at least one character in length."
 CONTENT_ORDER = "If present, text/plain must be the first content block, followed by text/html."
-
-
-class Refusal(Exception):  # noqa: N818  an answer of the API, not a failure of the sandbox
-    """An answer other than 202.
-
-    Args:
-        status: The HTTP status.
-        body: The answer's body.
-        content_type: Of the body.
-    """
-
-    def __init__(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
-        self.content_type = content_type
 
 
 def error(message: str, field: str | None = None, anchor: str | None = None) -> dict[str, str | None]:

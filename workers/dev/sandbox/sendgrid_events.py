@@ -11,8 +11,9 @@ import json
 import secrets
 import time
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,11 +22,59 @@ from workers.dev.sandbox.courier import Post
 from workers.dev.sandbox.store import CallbackState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workers.dev.sandbox.courier import Courier
     from workers.dev.sandbox.state import Sandbox
     from workers.dev.sandbox.store import Message
 
 _EVENTS_PER_POST = 100
+_EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "deliver": ("processed", "delivered"),
+    "late": ("processed", "delivered"),
+    "silent": (),
+    "bounce": ("processed", "bounce"),
+    "block": ("processed", "blocked"),
+    "drop": ("dropped",),
+    "defer": ("processed", "deferred", "delivered"),
+    "open": ("processed", "delivered", "open"),
+    "click": ("processed", "delivered", "open", "click"),
+    "spam": ("processed", "delivered", "spamreport"),
+    "unsubscribe": ("processed", "delivered", "unsubscribe"),
+}
+_BROWSER: Final = {"useragent": "Mozilla/5.0 (sandbox)", "ip": "192.0.2.1"}
+_DETAILS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "delivered": {"response": "250 OK"},
+    "deferred": {"response": "451 4.7.1 Greylisted, try again later", "attempt": "1"},
+    "bounce": {
+        "type": "bounce",
+        "status": "5.1.1",
+        "reason": "550 5.1.1 The email account that you tried to reach does not exist.",
+        "bounce_classification": "Invalid Address",
+        "tls": 1,
+    },
+    # Shown as a bounce of the type "blocked".
+    "blocked": {
+        "event": "bounce",
+        "type": "blocked",
+        "status": "5.7.1",
+        "reason": "550 5.7.1 The message was blocked by the receiving server.",
+        "bounce_classification": "Reputation",
+        "tls": 1,
+    },
+    "dropped": {"status": "5.0.0", "reason": "Bounced Address"},
+    "open": {**_BROWSER, "sg_machine_open": False},
+    "click": {**_BROWSER, "url": "https://example.com/", "url_offset": {"index": 0, "type": "html"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A message, when its events are due by the monotonic clock, and what becomes of it per recipient."""
+
+    at: float
+    message: Message
+    conducts: tuple[str, ...]
 
 
 class Signer:
@@ -73,7 +122,7 @@ class Signer:
 
 
 class EventWebhook:
-    """Posts ``processed`` and ``delivered`` for every accepted message, a while after its acceptance.
+    """Posts what becomes of every accepted message, a while after its acceptance.
 
     Args:
         sandbox: Its store is told how far the events are, its controls say where to.
@@ -87,23 +136,35 @@ class EventWebhook:
         self._courier = courier
         self._signer = signer
         self._delay = delay
-        self._due: deque[tuple[float, Message]] = deque()
+        self._due: deque[_Due] = deque()
         self._work = asyncio.Event()
 
     def announce(self, message: Message) -> None:
         """Let the events of a message follow, if there is anybody to tell."""
         if not self._sandbox.controls.webhook_url:
             return
+        behaviours = [self._sandbox.behaviours.take("email", each.email) for each in message.recipients]
+        if all(behaviour.does == "silent" for behaviour in behaviours):
+            return
         message.callbacks = CallbackState.WAITING
-        self._due.append((time.monotonic() + self._delay, message))
+        conducts = tuple(behaviour.does for behaviour in behaviours)
+        if lateness := max(behaviour.seconds or 0.0 for behaviour in behaviours):
+            asyncio.get_running_loop().call_later(lateness, self._add, message, conducts)
+        else:
+            self._add(message, conducts)
+
+    def _add(self, message: Message, conducts: tuple[str, ...]) -> None:
+        self._due.append(_Due(time.monotonic() + self._delay, message, conducts))
         self._work.set()
 
     async def run(self) -> NoReturn:
         """Post what is due, until cancelled. What fails is tried again beside what comes next."""
         async with asyncio.TaskGroup() as retries:
             while True:
-                batch = await self._next_batch()
-                events = [event for message in batch for event in events_of(message, int(time.time()))]
+                due = await self._next_batch()
+                batch = [each.message for each in due]
+                now = int(time.time())
+                events = [event for each in due for event in events_of(each.message, each.conducts, now)]
                 body = json.dumps(events).encode()
                 if await self._courier.post(partial(self._signed, body)):
                     self._sandbox.store.mark(batch, CallbackState.DELIVERED)
@@ -111,19 +172,19 @@ class EventWebhook:
                     self._sandbox.store.mark(batch, CallbackState.RETRYING)
                     retries.create_task(self._retry(batch, body))
 
-    async def _next_batch(self) -> list[Message]:
+    async def _next_batch(self) -> list[_Due]:
         while not self._due:
             self._work.clear()
             await self._work.wait()
-        await asyncio.sleep(self._due[0][0] - time.monotonic())
+        await asyncio.sleep(self._due[0].at - time.monotonic())
         await self._courier.released()
-        batch: list[Message] = []
+        batch: list[_Due] = []
         events = 0
-        while self._due and self._due[0][0] <= time.monotonic():
-            events += 2 * len(self._due[0][1].recipients)
+        while self._due and self._due[0].at <= time.monotonic():
+            events += sum(len(_EVENTS.get(does, _EVENTS["deliver"])) for does in self._due[0].conducts)
             if batch and events > _EVENTS_PER_POST:
                 break
-            batch.append(self._due.popleft()[1])
+            batch.append(self._due.popleft())
         return batch
 
     async def _retry(self, batch: list[Message], body: bytes) -> None:
@@ -134,15 +195,16 @@ class EventWebhook:
         return Post(self._sandbox.controls.webhook_url, self._signer.headers(body, int(time.time())), body)
 
 
-def events_of(message: Message, timestamp: int) -> list[dict[str, Any]]:
-    """The events of one message: ``processed`` and ``delivered`` for each recipient.
+def events_of(message: Message, conducts: tuple[str, ...], timestamp: int) -> list[dict[str, Any]]:
+    """The events of one message.
 
     Args:
         message: The accepted message.
+        conducts: What becomes of it, for each recipient.
         timestamp: Unix time in seconds.
     """
-    events = []
-    for index, recipient in enumerate(message.recipients):
+    events: list[dict[str, Any]] = []
+    for index, (recipient, does) in enumerate(zip(message.recipients, conducts, strict=True)):
         common = {
             # The arguments come first: one named like a field of SendGrid's own must not replace it.
             **recipient.custom_args,
@@ -152,7 +214,8 @@ def events_of(message: Message, timestamp: int) -> list[dict[str, Any]]:
             "category": list(message.categories),
             "sg_message_id": f"{message.id}.recvd-sandbox-1-{timestamp:X}-1.{index}",
         }
-        processed = {**common, "event": "processed", "sg_event_id": secrets.token_urlsafe(36)}
-        delivered = {**common, "event": "delivered", "sg_event_id": secrets.token_urlsafe(36)}
-        events += [processed, {**delivered, "response": "250 OK"}]
+        events += [
+            {**common, "event": name, "sg_event_id": secrets.token_urlsafe(36), **_DETAILS.get(name, {})}
+            for name in _EVENTS.get(does, _EVENTS["deliver"])
+        ]
     return events

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.dev.sandbox import sendgrid_errors as words
-from workers.dev.sandbox.sendgrid_errors import Refusal, bad_request, error, error_body, too_large, wrong_type
+from workers.dev.sandbox.exchange import Refusal
+from workers.dev.sandbox.sendgrid_errors import bad_request, error, error_body, too_large, wrong_type
 from workers.dev.sandbox.store import Recipient
 
 MAX_BODY = 30 * 1024 * 1024

@@ -6,11 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from workers.dev.sandbox.behaviours import Behaviours
 from workers.dev.sandbox.faults import Faults
+from workers.dev.sandbox.phones import Phones
 from workers.dev.sandbox.store import Store
 
 if TYPE_CHECKING:
     from workers.dev.sandbox.connections import Connection
+
+
+USUAL_ACCOUNT_SID = f"AC{'0' * 32}"
+USUAL_AUTH_TOKEN = "sandbox"  # noqa: S105  opens nothing but a sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +27,16 @@ class SandboxSettings:
         api_key: The only key that SendGrid's API accepts.
         latency: Seconds between an acceptance and its answer.
         webhook_url: Where events are posted; empty for nowhere.
-        webhook_delay: Seconds between an acceptance and its events.
+        webhook_delay: Seconds between an acceptance and its events, and between a phone message's states.
         private_key_pem: Signs the events (ECDSA, P-256, PEM without a passphrase); made up when absent.
-        capacity: Messages kept; the oldest is forgotten first.
+        capacity: E-mails kept, and as many messages to phones; the oldest is forgotten first.
+        account_sid: The only account that Twilio's API knows.
+        auth_token: What opens it, and signs Twilio's callbacks.
+        inbound_url: Where what a phone answers is posted; empty for nowhere.
+        whatsapp_window: Whether free text reaches WhatsApp only within 24 hours of an answer from the phone,
+            as from a real sender. Else it always does, as from Twilio's own WhatsApp sandbox.
+        price_delay: Seconds from a message's way out until its price can be fetched.
+        callback_retry_pause: Seconds before Twilio's callback is tried again.
     """
 
     api_key: str
@@ -32,6 +45,12 @@ class SandboxSettings:
     webhook_delay: float = 0.2
     private_key_pem: str | None = None
     capacity: int = 100_000
+    account_sid: str = USUAL_ACCOUNT_SID
+    auth_token: str = USUAL_AUTH_TOKEN
+    inbound_url: str = ""
+    whatsapp_window: bool = False
+    price_delay: float = 5.0
+    callback_retry_pause: float = 1.0
 
 
 @dataclass(slots=True)
@@ -41,6 +60,12 @@ class Controls:
     api_key: str
     latency: float
     webhook_url: str
+    account_sid: str
+    auth_token: str
+    inbound_url: str
+    whatsapp_window: bool
+    price_delay: float
+    templates: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +75,7 @@ class Tally:
     requests: int = 0
     accepted: int = 0
     connections: int = 0
+    channels: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -60,6 +86,11 @@ class Tally:
             connection.counted = True
             self.connections += 1
 
+    def accept(self, channel: str) -> None:
+        """Count a message that was taken, by its channel."""
+        self.accepted += 1
+        self.channels[channel] += 1
+
 
 @dataclass(slots=True)
 class Sandbox:
@@ -67,11 +98,22 @@ class Sandbox:
 
     controls: Controls
     store: Store
+    phones: Phones
+    behaviours: Behaviours = field(default_factory=Behaviours)
     faults: Faults = field(default_factory=Faults)
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def from_settings(cls, settings: SandboxSettings) -> Sandbox:
         """A sandbox that nothing was sent to yet."""
-        controls = Controls(settings.api_key, settings.latency, settings.webhook_url)
-        return cls(controls, Store(settings.capacity))
+        controls = Controls(
+            api_key=settings.api_key,
+            latency=settings.latency,
+            webhook_url=settings.webhook_url,
+            account_sid=settings.account_sid,
+            auth_token=settings.auth_token,
+            inbound_url=settings.inbound_url,
+            whatsapp_window=settings.whatsapp_window,
+            price_delay=settings.price_delay,
+        )
+        return cls(controls, Store(settings.capacity), Phones(settings.capacity))
