@@ -28,4 +28,5 @@ def timetable(queue: str) -> Mapping[str, Mapping[str, Any]]:
         "wake queues that have something due": every(5, "maintenance.wake_due_queues"),
         "route notifications without deliveries": every(2, "maintenance.route_notifications"),
         "queue what the triggers have missed": every(30, "maintenance.enqueue_forgotten"),
+        "have providers asked about what nobody has heard of": every(30, "maintenance.put_down_questions"),
     }

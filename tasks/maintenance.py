@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,29 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from services.notifications.fanout import Routing
+    from services.notifications.lookups import Lookups
 
 FORGOTTEN_AFTER = timedelta(seconds=30)
 FORGOTTEN_WITHIN = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Sweeps:
+    """What looks for work that nobody was told of.
+
+    Attributes:
+        routing: Gives deliveries to notifications that have none.
+        lookups: Puts down the questions to providers that nobody has put down.
+    """
+
+    routing: Routing
+    lookups: Lookups
+
+
 def register(
     app: Celery,
     sessions: sessionmaker[Session],
-    routing: Routing,
+    sweeps: Sweeps,
     clock: Callable[[], datetime],
     stopping: Callable[[], bool],
 ) -> None:
@@ -33,7 +48,7 @@ def register(
     Args:
         app: The Celery app.
         sessions: Makes sessions.
-        routing: Gives deliveries to notifications that have none.
+        sweeps: What to run.
         clock: Gives the time, aware, UTC.
         stopping: Whether this process has been asked to stop.
     """
@@ -50,7 +65,7 @@ def register(
     @app.task(name="maintenance.route_notifications")
     def route_notifications() -> str:
         """Give deliveries to the application's notifications that still have none."""
-        return f"{routing.run(stopping)} notifications routed"
+        return f"{sweeps.routing.run(stopping)} notifications routed"
 
     @app.task(name="maintenance.enqueue_forgotten")
     def enqueue_forgotten() -> str:
@@ -60,4 +75,9 @@ def register(
             count = dispatch.enqueue_forgotten(session, now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
         return f"{count} forgotten rows queued"
 
-    del wake_due_queues, route_notifications, enqueue_forgotten
+    @app.task(name="maintenance.put_down_questions")
+    def put_down_questions() -> str:
+        """Have providers asked about messages that nobody has heard of in time."""
+        return f"{sweeps.lookups.sweep()} questions put down"
+
+    del wake_due_queues, route_notifications, enqueue_forgotten, put_down_questions

@@ -1,8 +1,9 @@
-"""Tasks of the notification pipeline: each calls one service and says in one line what came of it."""
+"""Tasks of the notification pipeline: each lets a service work off its queue and says what came of it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -10,13 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from tasks import wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from celery import Celery
 
-    from services.notifications.delivery import Drain
-    from services.notifications.evidence import Evidence
-    from services.notifications.fanout import FanOut
+Work = Callable[[Callable[[], bool]], int]
+"""Works off a queue until nothing is due or it is told to stop; gives how many rows it dealt with."""
 
 DRAIN_SECONDS = 20.0
 """A drain works this long at most and then asks for another, so that a stop never waits for a backlog."""
@@ -34,56 +34,34 @@ class DrainError(Exception):
         super().__init__(f"draining {queue}: {kind}")
 
 
-def register(
-    app: Celery,
-    fan_out: FanOut,
-    drains: Mapping[str, Drain],
-    evidence: Evidence,
-    stopping: Callable[[], bool],
-) -> None:
+def register(app: Celery, works: Mapping[str, Work], stopping: Callable[[], bool]) -> None:
     """Make the pipeline's tasks known to the app.
 
     Args:
         app: The Celery app.
-        fan_out: Works off the outbox.
-        drains: The drain of each channel.
-        evidence: Works off the inbox.
+        works: What works off each queue of ``wakeups.TASK_OF_QUEUE``.
         stopping: Whether this process has been asked to stop.
     """
+    for queue, work in works.items():
+        _register(app, queue, work, stopping)
 
-    def until_time_is_up() -> Callable[[], bool]:
+
+def _register(app: Celery, queue: str, work: Work, stopping: Callable[[], bool]) -> None:
+    @app.task(name=wakeups.TASK_OF_QUEUE[queue])
+    def work_off() -> str:
+        """Work off what is due on a queue."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        return lambda: stopping() or time.monotonic() >= deadline
 
-    def drain(queue: str, run: Callable[[Callable[[], bool]], int]) -> int:
-        time_is_up = until_time_is_up()
+        def time_is_up() -> bool:
+            return stopping() or time.monotonic() >= deadline
+
         try:
-            count = run(time_is_up)
+            count = work(time_is_up)
         except DBAPIError as error:
             # Celery logs what a task raises, and the database's own words may quote rows.
             raise DrainError(queue, type(error.orig).__name__) from None
         if time_is_up() and not stopping():
             wakeups.publish(app, queue)
-        return count
+        return f"{queue}: {count} worked off"
 
-    @app.task(name="events.fan_out_due")
-    def fan_out_due() -> str:
-        """Turn due events into notifications and deliveries."""
-        return f"{drain('fanout', fan_out.run)} events fanned out"
-
-    @app.task(name="email.send_due")
-    def send_due_email() -> str:
-        """Send the e-mails that are due."""
-        return f"{drain('email', drains['EMAIL'].run)} e-mails settled"
-
-    @app.task(name="in_app.send_due")
-    def send_due_in_app() -> str:
-        """Confirm the in-app deliveries that are due."""
-        return f"{drain('in_app', drains['IN_APP'].run)} in-app deliveries settled"
-
-    @app.task(name="callbacks.work_off_due")
-    def work_off_callbacks() -> str:
-        """Settle deliveries by what the providers said afterwards."""
-        return f"{drain('inbox', evidence.run)} callbacks worked off"
-
-    del fan_out_due, send_due_email, send_due_in_app, work_off_callbacks
+    del work_off

@@ -9,20 +9,22 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+CHANNELS: Final = ("EMAIL", "IN_APP", "WHATSAPP", "SMS", "PUSH")
+"""The delivery channels; each has a queue and a drain of its own, so that SMS never waits behind e-mail."""
+
+QUEUE_OF_CHANNEL: Final[Mapping[str, str]] = {channel: channel.lower() for channel in CHANNELS}
+
 TASK_OF_QUEUE: Final[Mapping[str, str]] = {
     "fanout": "events.fan_out_due",
-    "email": "email.send_due",
-    "in_app": "in_app.send_due",
+    **{queue: f"{queue}.send_due" for queue in QUEUE_OF_CHANNEL.values()},
     "inbox": "callbacks.work_off_due",
+    "lookups": "lookups.ask_due",
 }
 """Queues that drain what is due. Their messages carry nothing: the database knows what there is to do."""
 
 MAINTENANCE_QUEUE: Final = "maintenance"
 
 QUEUES: Final = (*TASK_OF_QUEUE, MAINTENANCE_QUEUE)
-
-CHANNELS: Final = ("EMAIL", "IN_APP")
-"""The delivery channels that have a drain."""
 
 EXPIRES_SECONDS: Final = 60
 """A wake-up that nobody took is worth nothing: the next poll sends another."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from random import random
 from threading import Event
 from typing import TYPE_CHECKING
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import make_engine
-from providers.sendgrid import SendGridEmail
-from providers.transport import PooledTransport
-from services.notifications.carriers import EmailCarrier, InAppCarrier
-from services.notifications.delivery import Drain
 from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
+from services.notifications.lookups import LookupPolicy, Lookups
 from services.notifications.render import Renderer
-from services.notifications.retry import RetryPolicy
-from tasks import byhand, maintenance, notifications
+from tasks import byhand, maintenance, notifications, wakeups
 from workers.celery_app import make_app
+from workers.channels import make_channels, retry_policy
+from workers.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +26,8 @@ if TYPE_CHECKING:
     from celery import Celery
     from sqlalchemy import Engine
 
+    from services.notifications.delivery import Drain
     from workers.settings import Settings
-
-
-def utc_now() -> datetime:
-    """The time, aware, UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -62,55 +56,51 @@ def make_fleet(settings: Settings) -> Fleet:
 
     Raises:
         RenderError: The words have a hole.
+        MappingError: The file of approved WhatsApp templates can't be used.
     """
     engine = make_engine(settings.database_url.get_secret_value())
     sessions = sessionmaker(engine, expire_on_commit=False)
     stopping = Event()
     renderer = Renderer(settings.company)
-    app_url = str(settings.app_url)
-    policy = RetryPolicy(
-        retries=settings.email_retries,
-        base_seconds=settings.retry_base_seconds,
-        cap_seconds=settings.retry_cap_seconds,
-        unknown_wait_seconds=settings.unknown_wait_seconds,
-    )
-    transport = PooledTransport(
-        connect_timeout=settings.connect_timeout_seconds,
-        read_timeout=settings.read_timeout_seconds,
-        connections=settings.sends_side_by_side,
-    )
-    sendgrid = SendGridEmail(
-        settings.sendgrid_api_key.get_secret_value(),
-        str(settings.sendgrid_base_url).rstrip("/"),
-        settings.email_from,
-        transport,
-    )
-    email = Drain(
-        channel="EMAIL",
-        carrier=EmailCarrier(sendgrid, renderer, settings.locale, app_url),
-        sessions=sessions,
-        policy=policy,
-        lease=timedelta(seconds=settings.lease_seconds),
-        side_by_side=settings.sends_side_by_side,
-        clock=utc_now,
-        jitter=random,
-    )
-    drains = {
-        "EMAIL": email,
-        "IN_APP": replace(email, channel="IN_APP", carrier=InAppCarrier(), side_by_side=4),
-    }
+    channels = make_channels(settings, sessions, renderer)
     fan_out = FanOut(
         sessions=sessions,
         renderer=renderer,
         locale=settings.locale,
         app_announces=frozenset(settings.app_announces),
-        policy=policy,
+        policy=retry_policy(settings, "EMAIL"),
         clock=utc_now,
         jitter=random,
+        region=settings.phone_region,
     )
-    routing = Routing(sessions, timedelta(seconds=settings.routing_grace_seconds), utc_now)
+    routing = Routing(
+        sessions,
+        timedelta(seconds=settings.routing_grace_seconds),
+        utc_now,
+        region=settings.phone_region,
+    )
+    evidence = Evidence(sessions, utc_now, channels.classify)
+    lookups = Lookups(
+        sessions=sessions,
+        providers=channels.lookups,
+        region=settings.phone_region,
+        policy=LookupPolicy(
+            send_lease=timedelta(seconds=settings.lease_seconds),
+            status_again=timedelta(seconds=settings.lookup_after_seconds),
+            fallback_after=timedelta(seconds=settings.fallback_after_seconds),
+        ),
+        clock=utc_now,
+        classify=channels.classify,
+    )
     celery = make_app(settings)
-    notifications.register(celery, fan_out, drains, Evidence(sessions, utc_now), stopping.is_set)
-    byhand.register(celery, drains)
-    maintenance.register(celery, sessions, routing, utc_now, stopping.is_set)
-    return Fleet(settings, engine, sessions, celery, drains, stopping)
+    works = {
+        "fanout": fan_out.run,
+        **{wakeups.QUEUE_OF_CHANNEL[channel]: drain.run for channel, drain in channels.drains.items()},
+        "inbox": evidence.run,
+        "lookups": lookups.run,
+    }
+    notifications.register(celery, works, stopping.is_set)
+    byhand.register(celery, channels.drains)
+    sweeps = maintenance.Sweeps(routing, lookups)
+    maintenance.register(celery, sessions, sweeps, utc_now, stopping.is_set)
+    return Fleet(settings, engine, sessions, celery, channels.drains, stopping)

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from db.locks import BusyError
 from db.migrate import NotRecognisedError
-from workers.commands import byhand, database, local, look, processes
+from workers.commands import byhand, database, deliveries, local, look, parked, processes
 from workers.commands.output import Exit, errors
 from workers.dev.embedded.errors import EmbeddedError
 from workers.settings import SettingsError
@@ -26,7 +26,9 @@ app.add_typer(database.app, name="db", rich_help_panel="Database")
 processes.register(app)
 local.register(app)
 look.register(app)
+deliveries.register(app)
 byhand.register(app)
+parked.register(app)
 
 
 def main() -> None:

@@ -8,10 +8,12 @@ from email.utils import parseaddr
 from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    FilePath,
     HttpUrl,
     SecretStr,
     ValidationError,
@@ -51,6 +53,12 @@ def _public_key(value: str) -> str:
     return value
 
 
+def _region(value: str) -> str:
+    if value not in SUPPORTED_REGIONS:
+        raise ValueError("give a country's two letters, such as FR")
+    return value
+
+
 def _url_of(*schemes: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
@@ -75,7 +83,12 @@ Secret = Annotated[SecretStr, Field(min_length=1)]
 Phone = Annotated[str, BeforeValidator(lambda v: str(v).removeprefix("whatsapp:")), AfterValidator(_phone)]
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql", "postgres")]
 BrokerUrl = Annotated[SecretStr, _url_of("redis", "rediss", "redis+socket", "amqp", "amqps")]
+LimitsUrl = Annotated[SecretStr, _url_of("redis", "rediss")]
 Positive = Annotated[float, Field(gt=0)]
+_REDIS = ("redis://", "rediss://")
+AtLeastOne = Annotated[int, Field(ge=1)]
+Retries = Annotated[int, Field(ge=0, le=20)]
+Sendable = Literal["EMAIL", "SMS", "WHATSAPP"]
 
 # The names that the platform and the ecosystem use already; every other one begins with FLEET_.
 _SHARED_NAMES = frozenset(
@@ -148,7 +161,19 @@ class Settings(DatabaseSettings):
     app_announces: Annotated[frozenset[EventType], NoDecode, BeforeValidator(_words)] = frozenset()
     routing_grace_seconds: Positive = 5.0
     unknown_wait_seconds: Positive = 900.0
-    email_retries: Annotated[int, Field(ge=0, le=20)] = 3
+    email_retries: Retries = 3
+    sms_retries: Retries = 3
+    whatsapp_retries: Retries = 3
+    hold_unknown: Annotated[frozenset[Sendable], NoDecode, BeforeValidator(_words)] = frozenset()
+    phone_region: Annotated[str, AfterValidator(_region)] = "FR"
+    whatsapp_templates: FilePath | None = None
+    fallback_after_seconds: Annotated[float, Field(ge=60, le=36000)] = 1800.0
+    lookup_after_seconds: Positive = 600.0
+    emails_per_second: AtLeastOne = 1000
+    sms_per_second: AtLeastOne = 10
+    whatsapp_per_minute: AtLeastOne = 60
+    recipient_per_hour: AtLeastOne = 60
+    limits_url: LimitsUrl | None = None
     retry_base_seconds: Positive = 30.0
     retry_cap_seconds: Positive = 3600.0
     sends_side_by_side: Annotated[int, Field(ge=1, le=512)] = 64
@@ -157,6 +182,7 @@ class Settings(DatabaseSettings):
     lease_seconds: Positive = 30.0
     flower_user: Annotated[str, Field(pattern=r"^[^:]+$")] = "operator"
     flower_password: SecretStr | None = None
+    health_max_age_seconds: Positive = 60.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("lease_seconds")
@@ -170,6 +196,20 @@ class Settings(DatabaseSettings):
                 "and twice FLEET_READ_TIMEOUT_SECONDS"
             )
         return lease
+
+    @field_validator("limits_url")
+    @classmethod
+    def _limits_have_a_redis(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        broker: SecretStr | None = info.data.get("redis_url")
+        usable = broker is None or broker.get_secret_value().startswith(_REDIS)
+        if given is None and not usable:
+            raise ValueError("give the Redis that keeps the shared limits: REDIS_URL names another broker")
+        return given
+
+    @property
+    def limits_address(self) -> SecretStr:
+        """Where the shared limits are kept."""
+        return self.limits_url or self.redis_url
 
 
 def _explain(error: ValidationError) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.models import Event, Notification
-    from db.models.fleet import Attempt, DispatchRow
+    from db.models.fleet import Attempt, DispatchRow, FallbackRow, ReceiptRow
     from db.queries.story import DeliveryStory, Story
 
 
@@ -31,6 +31,19 @@ _OUTCOMES = {
     "DEFERRED": "not taken for now",
     "NO_EVIDENCE": "given up: nothing was heard of it in time, sent again",
     "NOT_SENT": "not sent, our own fault",
+}
+
+
+_PROOFS = {"CALLBACK": ", proved by a callback", "LOOKUP": ", found when the provider was asked"}
+_QUESTIONS = {
+    "STATUS": "the provider is asked for its state and price",
+    "SEARCH": "the provider's list is searched for it",
+}
+_WHY_IT_GAVE_WAY = {
+    "REFUSED": "was refused",
+    "FAILED": "failed",
+    "NOT_DELIVERED": "was not delivered in time",
+    "HAS_NONE": "does not reach this person",
 }
 
 
@@ -76,6 +89,16 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
     )
     for attempt in story.attempts:
         yield from _attempt(attempt)
+    for receipt in story.receipts:
+        yield from _receipt(receipt)
+    for question in story.lookups:
+        error = f", {question.last_error}" if question.last_error else ""
+        told = f"{_QUESTIONS[question.kind]} at {_time(question.due_at)}, asked {question.tries} times{error}"
+        yield Moment(None, "look-up", question.token, told)
+    if story.fallback is not None:
+        yield _fallback(story.fallback, delivery.id)
+    for done in story.interventions:
+        yield Moment(done.at, "by hand", delivery.id, f"{done.action} by {done.who}: {done.why}")
     for callback in story.callbacks:
         handled = callback.handled_as or "not worked off yet"
         told = f"{callback.provider} says {callback.event} ({handled.lower()})"
@@ -95,6 +118,24 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
         )
 
 
+def _receipt(receipt: ReceiptRow) -> Iterator[Moment]:
+    for state in ("deferred", "sent", "delivered", "opened", "clicked", "failed", "bounced"):
+        at: datetime | None = getattr(receipt, f"{state}_at")
+        if at is not None:
+            last = receipt.state == state.upper()
+            said = " ".join(part for part in (receipt.code, receipt.reason) if part) if last else ""
+            yield Moment(at, "receipt", receipt.token, f"{state}{f': {said}' if said else ''}")
+
+
+def _fallback(fallback: FallbackRow, delivery_id: UUID) -> Moment:
+    why = f"{fallback.from_channel} {_WHY_IT_GAVE_WAY[fallback.reason]}"
+    code = f" ({fallback.code})" if fallback.code else ""
+    which = fallback.to_delivery_id if fallback.from_delivery_id == delivery_id else fallback.from_delivery_id
+    verb = "takes over as" if fallback.from_delivery_id == delivery_id else "took over from"
+    told = f"{why}{code}: {fallback.to_channel} {verb} {which or 'the first'}"
+    return Moment(fallback.decided_at, "fallback", delivery_id, told)
+
+
 def _attempt(attempt: Attempt) -> Iterator[Moment]:
     told = f"try {attempt.number} handed to {attempt.provider}"
     yield Moment(attempt.opened_at, "attempt", attempt.token, told)
@@ -104,9 +145,11 @@ def _attempt(attempt: Attempt) -> Iterator[Moment]:
         yield Moment(None, "attempt", attempt.token, told)
         return
     named = f" as {attempt.provider_message_id}" if attempt.provider_message_id else ""
-    proof = ", proved by a callback" if attempt.evidence == "CALLBACK" else ""
+    proof = _PROOFS.get(attempt.evidence or "", "")
     outcome = _OUTCOMES.get(attempt.outcome, attempt.outcome)
-    told = f"try {attempt.number}: {outcome}{named}{proof}{f': {said}' if said else ''}"
+    cost = f", {attempt.segments} segments" if attempt.segments else ""
+    cost += f", {attempt.price} {attempt.price_unit}" if attempt.price is not None else ""
+    told = f"try {attempt.number}: {outcome}{named}{proof}{cost}{f': {said}' if said else ''}"
     yield Moment(attempt.closed_at, "attempt", attempt.token, told)
 
 

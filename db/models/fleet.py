@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Id, Stamped
@@ -72,6 +74,7 @@ class DispatchRow(Base):
     delivery_id: Mapped[Id]
     channel: Mapped[str]
     enqueued_at: Mapped[Stamped]
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default="2")
     due_at: Mapped[Stamped]
     lease_until: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(server_default="0")
@@ -97,6 +100,9 @@ class Attempt(Base):
     code: Mapped[str | None]
     message: Mapped[str | None]
     provider_message_id: Mapped[str | None]
+    segments: Mapped[int | None]
+    price: Mapped[Decimal | None]
+    price_unit: Mapped[str | None]
 
 
 class ChannelPause(Base):
@@ -130,3 +136,96 @@ class InboxRow(Base):
     handled_at: Mapped[datetime | None]
     handled_as: Mapped[str | None]
     parked_at: Mapped[datetime | None]
+
+
+class ReceiptRow(Base):
+    """What a provider has said of one attempt's message, each thing at its first time."""
+
+    __tablename__ = "receipts"
+    __table_args__ = _FLEET
+
+    token: Mapped[UUID] = mapped_column(primary_key=True)
+    delivery_id: Mapped[UUID]
+    state: Mapped[str]
+    deferred_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    clicked_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    bounced_at: Mapped[datetime | None]
+    code: Mapped[str | None]
+    reason: Mapped[str | None]
+    updated_at: Mapped[Stamped]
+
+
+class Lookup(Base):
+    """A question to put to a provider later: what became of a message, or whether it exists."""
+
+    __tablename__ = "lookups"
+    __table_args__ = _FLEET
+
+    token: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    due_at: Mapped[datetime]
+    lease_until: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    last_error: Mapped[str | None]
+
+
+class FallbackRow(Base):
+    """One channel gave way to another for a notification, once, and why."""
+
+    __tablename__ = "fallbacks"
+    __table_args__ = _FLEET
+
+    notification_id: Mapped[UUID] = mapped_column(primary_key=True)
+    from_channel: Mapped[str] = mapped_column(primary_key=True)
+    to_channel: Mapped[str]
+    from_delivery_id: Mapped[UUID | None]
+    to_delivery_id: Mapped[UUID | None]
+    user_id: Mapped[UUID]
+    reason: Mapped[str]
+    code: Mapped[str | None]
+    decided_at: Mapped[Stamped]
+
+
+class Conversation(Base):
+    """When a number last wrote to us."""
+
+    __tablename__ = "conversations"
+    __table_args__ = _FLEET
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    last_inbound_at: Mapped[datetime]
+
+
+class UnseenCode(Base):
+    """A provider's code that no table of codes lists."""
+
+    __tablename__ = "unseen_codes"
+    __table_args__ = _FLEET
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    taken_as: Mapped[str]
+    seen: Mapped[int] = mapped_column(server_default="1")
+    first_seen: Mapped[Stamped]
+    last_seen: Mapped[Stamped]
+    last_token: Mapped[UUID | None]
+
+
+class Intervention(Base):
+    """What a person did by hand, and why."""
+
+    __tablename__ = "interventions"
+    __table_args__ = _FLEET
+
+    id: Mapped[Id]
+    at: Mapped[Stamped]
+    who: Mapped[str]
+    action: Mapped[str]
+    why: Mapped[str]
+    subject: Mapped[UUID | None]
+    details: Mapped[dict[str, Any]]

@@ -24,11 +24,13 @@ class WrittenNotification:
     event_id: UUID | None
     template_code: str | None
     email: str | None
+    phone: str | None
 
 
 # No index leads from an event to its notifications; a person's are few.
 _OF_EVENTS = text("""
-    select n.id as notification_id, n.user_id, n.event_id, n.template_code, null as email
+    select n.id as notification_id, n.user_id, n.event_id, n.template_code, null as email,
+           null as phone
     from public.notifications n
     where n.user_id = any(:user_ids) and n.event_id = any(:event_ids)
     order by n.created_at, n.id
@@ -52,7 +54,8 @@ _INSERT_NOTIFICATIONS = text("""
            template_code text, payload jsonb, action_url text)
 """)
 
-# A channel that already has its delivery, by a trigger of the application's for one, is left as it is.
+# A channel that already has its delivery, by a trigger of the application's for one, is left as it is; and to
+# the phone there is one way at a time: nobody is to get the same by SMS and by WhatsApp through our doing.
 _INSERT_DELIVERIES = text("""
     insert into public.notification_deliveries
       (notification_id, channel, recipient, status, provider, provider_message_id, sent_at)
@@ -64,12 +67,23 @@ _INSERT_DELIVERIES = text("""
     from jsonb_to_recordset(cast(:rows as jsonb)) as r(notification_id uuid, channel text, recipient text)
     where not exists (
       select from fleet.delivery_places p
-      where p.notification_id = r.notification_id and p.channel = r.channel)
+      where p.notification_id = r.notification_id
+        and (p.channel = r.channel
+             or (p.channel in ('SMS', 'WHATSAPP') and r.channel in ('SMS', 'WHATSAPP'))))
+""")
+
+_PRIORITISE = text("""
+    update fleet.dispatch q set priority = r.priority
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(notification_id uuid, priority smallint)
+    join fleet.delivery_places p on p.notification_id = r.notification_id
+    where q.delivery_id = p.delivery_id and q.priority <> r.priority
 """)
 
 _UNROUTED = text("""
-    select n.id as notification_id, n.user_id, n.event_id, n.template_code, account.email
+    select n.id as notification_id, n.user_id, n.event_id, n.template_code, account.email,
+           nullif(trim(person.phone), '') as phone
     from public.notifications n
+    left join public.profiles person on person.id = n.user_id
     left join auth.users account on account.id = n.user_id
     where n.created_at >= greatest(:since, (select installed_at from fleet.installation))
       and n.created_at <= :until
@@ -115,13 +129,24 @@ def insert_notifications(session: Session, rows: str) -> None:
 def insert_deliveries(session: Session, rows: str, now: datetime) -> int:
     """Insert one delivery for each (notification, channel) of a JSON array that has none yet.
 
-    In-app is SENT at once, for the notification's row is the delivery; the others are PENDING.
+    In-app is SENT at once, for the notification's row is the delivery; the others are PENDING. SMS and
+    WhatsApp count as one channel here: the array has one of them for a notification at most.
 
     Returns:
         How many were inserted.
     """
     result: Any = session.execute(_INSERT_DELIVERIES, {"rows": rows, "now": now})
     return int(result.rowcount)
+
+
+def prioritise(session: Session, rows: str) -> None:
+    """Say how soon what is queued of some notifications is to go.
+
+    Args:
+        session: The transaction that has inserted the deliveries.
+        rows: A JSON array of ``{notification_id, priority}``.
+    """
+    session.execute(_PRIORITISE, {"rows": rows})
 
 
 def unrouted(session: Session, since: datetime, until: datetime, limit: int) -> list[WrittenNotification]:

@@ -22,7 +22,9 @@ class ClaimedRow:
     ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
     the (notification, channel). ``announced_as`` is the notification that told this person of the same event
     before, and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
-    ``unproved`` how many before it were given up for want of evidence.
+    ``unproved`` how many before it were given up for want of evidence. ``unsearched`` is
+    whether its provider's list is still to be searched for it. ``last_inbound_at`` is when the recipient last
+    wrote to us on this channel.
     """
 
     delivery_id: UUID
@@ -46,22 +48,18 @@ class ClaimedRow:
     announced_by: str | None
     open_token: UUID | None
     opened_at: datetime | None
+    unsearched: bool
+    last_inbound_at: datetime | None
 
 
 # Materialized: the locking sub-select must run once, or more rows than the limit would be locked.
-# greatest(): a worker whose clock is behind the database's still sees what was enqueued a moment ago.
 _LEASE = """
     with picked as materialized (
-      select delivery_id from fleet.dispatch
-      where {condition} and parked_at is null
-        and (lease_until is null or lease_until <= greatest(:now, now()))
-      order by due_at
-      limit :limit
-      for update skip locked
+      {picked}
     ), leased as (
       update fleet.dispatch q set lease_until = :lease_until
       from picked where q.delivery_id = picked.delivery_id
-      returning q.delivery_id, q.channel, q.tries, q.due_at
+      returning q.delivery_id, q.channel, q.tries, q.due_at, q.priority
     )
     select
       l.delivery_id, l.channel, l.tries,
@@ -74,7 +72,11 @@ _LEASE = """
       n.action_url, person.full_name,
       place.delivery_id as place_held_by,
       announced.notification_id as announced_as, announced.announced_by,
-      open_attempt.token as open_token, open_attempt.opened_at
+      open_attempt.token as open_token, open_attempt.opened_at,
+      exists (
+        select from fleet.lookups k
+        where k.token = open_attempt.token and k.kind = 'SEARCH' and k.tries = 0) as unsearched,
+      conversation.last_inbound_at
     from leased l
     left join public.notification_deliveries d on d.id = l.delivery_id
     left join public.notifications n on n.id = d.notification_id
@@ -90,14 +92,44 @@ _LEASE = """
     ) announced on true
     left join fleet.attempts open_attempt
       on open_attempt.delivery_id = l.delivery_id and open_attempt.closed_at is null
-    order by l.due_at
+    left join fleet.conversations conversation
+      on conversation.channel = l.channel and conversation.address = d.recipient
+    order by l.priority, l.due_at
 """
-_CLAIM_DUE = text(_LEASE.format(condition="channel = :channel and due_at <= greatest(:now, now())"))
-_CLAIM_ONE = text(_LEASE.format(condition="delivery_id = :delivery_id"))
+# Each priority by itself, for then the index gives what is due at once, however much of a more urgent
+# priority waits for a later time. What is locked beyond the limit is free again with the commit.
+# greatest(): a worker whose clock is behind the database's still sees what was enqueued a moment ago.
+_CLAIM_DUE = text(
+    _LEASE.format(
+        picked="""
+      select due.delivery_id
+      from (values (1), (2), (3)) as p(priority)
+      cross join lateral (
+        select delivery_id, due_at from fleet.dispatch
+        where channel = :channel and priority = p.priority and due_at <= greatest(:now, now())
+          and parked_at is null and (lease_until is null or lease_until <= greatest(:now, now()))
+        order by due_at
+        limit :limit
+        for update skip locked
+      ) due
+      order by p.priority, due.due_at
+      limit :limit"""
+    )
+)
+_CLAIM_ONE = text(
+    _LEASE.format(
+        picked="""
+      select delivery_id from fleet.dispatch
+      where delivery_id = :delivery_id
+        and parked_at is null and (lease_until is null or lease_until <= greatest(:now, now()))
+      for update skip locked"""
+    )
+)
 
 _EXPIRE_ATTEMPTS = text("""
     update fleet.attempts set closed_at = :now, outcome = 'NO_EVIDENCE', evidence = 'NONE'
     where token = any(:tokens) and closed_at is null
+    returning token
 """)
 
 _OPEN_ATTEMPTS = text("""
@@ -114,7 +146,8 @@ _SETTLE = text("""
     with settled as (
       select r.* from jsonb_to_recordset(cast(:rows as jsonb)) as r(
         delivery_id uuid, token uuid, state text, due_at timestamptz, tries integer,
-        outcome text, code text, message text, provider text, message_id text, response jsonb)
+        outcome text, code text, message text, provider text, message_id text, segments integer,
+        response jsonb)
       left join fleet.attempts a on a.token = r.token
       where r.token is null or a.closed_at is null
         or (a.outcome = 'NO_EVIDENCE' and r.outcome = 'ACCEPTED')
@@ -124,9 +157,11 @@ _SETTLE = text("""
           outcome = s.outcome,
           evidence = case when s.outcome = 'NO_EVIDENCE' then 'NONE'
                           when s.outcome is not null then 'ANSWER' end,
-          code = s.code, message = s.message, provider_message_id = s.message_id
+          code = s.code, message = s.message, provider_message_id = s.message_id, segments = s.segments
       from settled s
       where a.token = s.token
+        -- Once more, on the row as it is now: a callback may have closed it since the look above.
+        and (a.closed_at is null or (a.outcome = 'NO_EVIDENCE' and s.outcome = 'ACCEPTED'))
     ), written as (
       update public.notification_deliveries d
       set status = s.state::public.notification_status,
@@ -181,22 +216,28 @@ _ENQUEUE_FORGOTTEN_EVENTS = text("""
 def claim_due(
     session: Session, channel: str, limit: int, now: datetime, lease_until: datetime
 ) -> list[ClaimedRow]:
-    """Lease up to ``limit`` due deliveries of a channel until ``lease_until``, the longest due first."""
+    """Lease up to ``limit`` due deliveries of a channel until ``lease_until``.
+
+    The most urgent come first, and among equals those that have been due the longest.
+    """
     values = {"channel": channel, "limit": limit, "now": now, "lease_until": lease_until}
     return [ClaimedRow(**row) for row in session.execute(_CLAIM_DUE, values).mappings()]
 
 
 def claim_one(session: Session, delivery_id: UUID, now: datetime, lease_until: datetime) -> ClaimedRow | None:
     """Lease one delivery, due or not; None where it is not queued, parked, or in another's hands."""
-    values = {"delivery_id": delivery_id, "limit": 1, "now": now, "lease_until": lease_until}
+    values = {"delivery_id": delivery_id, "now": now, "lease_until": lease_until}
     row = session.execute(_CLAIM_ONE, values).mappings().first()
     return None if row is None else ClaimedRow(**row)
 
 
-def open_attempts(session: Session, rows: str, expired: Sequence[UUID], now: datetime) -> None:
-    """Open an attempt for each of a JSON array, after the ``expired`` ones were closed without evidence."""
-    if expired:
-        session.execute(_EXPIRE_ATTEMPTS, {"tokens": list(expired), "now": now})
+def expire_attempts(session: Session, tokens: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Close attempts for want of evidence; return those that were still open."""
+    return set(session.scalars(_EXPIRE_ATTEMPTS, {"tokens": list(tokens), "now": now})) if tokens else set()
+
+
+def open_attempts(session: Session, rows: str, now: datetime) -> None:
+    """Open an attempt for each of a JSON array."""
     session.execute(_OPEN_ATTEMPTS, {"rows": rows, "now": now})
 
 

@@ -20,6 +20,7 @@ class Callback:
 
     provider: str
     callback_id: str
+    received_at: datetime
     body: Mapping[str, Any]
 
 
@@ -35,7 +36,7 @@ _STORE = text("""
 """)
 
 _CLAIM = text("""
-    select provider, callback_id, body from fleet.inbox
+    select provider, callback_id, received_at, body from fleet.inbox
     where due_at <= greatest(:now, now()) and handled_at is null and parked_at is null
     order by due_at
     limit :limit
@@ -56,28 +57,10 @@ _FAIL = text("""
     where provider = :provider and callback_id = :callback_id
 """)
 
-# A delivery that is no longer PENDING keeps its word, but for one that failed for want of this very proof.
-_ACCEPTED = text("""
-    with proof as (
-      select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(token uuid, message_id text)
-    ), closed as (
-      update fleet.attempts a
-      set closed_at = :now, outcome = 'ACCEPTED', evidence = 'CALLBACK', provider_message_id = p.message_id
-      from proof p
-      where a.token = p.token and (a.closed_at is null or a.outcome = 'NO_EVIDENCE')
-      returning a.token, a.delivery_id, a.provider, a.provider_message_id
-    ), written as (
-      update public.notification_deliveries d
-      set status = 'SENT', sent_at = :now, failed_at = null, provider = c.provider,
-          provider_message_id = c.provider_message_id, provider_response = '{"evidence": "callback"}'
-      from closed c
-      where d.id = c.delivery_id
-        and (d.status::text = 'PENDING'
-             or (d.status::text = 'FAILED' and d.provider_response ->> 'code' = 'no_evidence'))
-    ), ended as (
-      delete from fleet.dispatch q using closed c where q.delivery_id = c.delivery_id
-    )
-    select token from closed
+_POSTPONE = text("""
+    update fleet.inbox i set due_at = :due_at
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r(provider text, callback_id text)
+    where i.provider = r.provider and i.callback_id = r.callback_id
 """)
 
 
@@ -106,10 +89,6 @@ def fail(session: Session, callback: Callback, error: str, park_after: int, now:
     session.execute(_FAIL, values | {"error": error, "park_after": park_after, "now": now})
 
 
-def settle_by_callback(session: Session, rows: str, now: datetime) -> set[str]:
-    """Close attempts of unknown outcome as accepted, given a JSON array of ``{token, message_id}``.
-
-    Returns:
-        The tokens of the attempts that were open.
-    """
-    return {str(token) for token in session.scalars(_ACCEPTED, {"rows": rows, "now": now})}
+def postpone(session: Session, rows: str, due_at: datetime) -> None:
+    """Leave callbacks for later, given as a JSON array of ``{provider, callback_id}``; no fault of theirs."""
+    session.execute(_POSTPONE, {"rows": rows, "due_at": due_at})

@@ -31,6 +31,7 @@ class EventFacts:
     user_id: UUID | None
     full_name: str | None
     email: str | None
+    phone: str | None
     dossier_id: UUID | None
     dossier_reference: str | None
     product: str | None
@@ -66,7 +67,7 @@ _FACTS = text("""
     select
       s.id as event_id, s.event_type::text, s.entity_type, s.entity_id, s.actor_type::text,
       s.facts as payload,
-      person.id as user_id, person.full_name, account.email,
+      person.id as user_id, person.full_name, account.email, nullif(trim(person.phone), '') as phone,
       dossier.id as dossier_id,
       coalesce(nullif(trim(dossier.metadata ->> 'reference'), ''),
                upper(left(dossier.id::text, 8))) as dossier_reference,

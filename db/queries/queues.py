@@ -29,6 +29,33 @@ class QueueState:
     oldest_due_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class QueueHead:
+    """What a health check asks of one queue: counted up to ``COUNTED``, ages in seconds.
+
+    Attributes:
+        queue: Its name.
+        due: Rows whose time has come and that nobody holds, whether or not their channel is paused.
+        waiting: Rows whose time has not come: retries and unknown outcomes among them.
+        oldest_due_seconds: How long the oldest due row has been due.
+        pause: Why the channel is paused, where it is: the pause's kind.
+        pause_code: The pause's code.
+        paused_until: When the pause ends.
+    """
+
+    queue: str
+    due: int
+    waiting: int
+    oldest_due_seconds: float | None
+    pause: str | None
+    pause_code: str | None
+    paused_until: datetime | None
+
+
+COUNTED = 1000
+"""As many rows of a queue are counted for a health check, and no more: it is asked every few seconds."""
+
+
 # A paused channel is not due: a wake-up would find its gate closed.
 _DUE = text("""
     select 'fanout' as queue where exists (
@@ -38,6 +65,10 @@ _DUE = text("""
       select from fleet.inbox
       where handled_at is null and parked_at is null and due_at <= greatest(:now, now()))
     union all
+    select 'lookups' where exists (
+      select from fleet.lookups
+      where due_at <= greatest(:now, now()) and (lease_until is null or lease_until <= greatest(:now, now())))
+    union all
     select lower(c.channel) from unnest(cast(:channels as text[])) as c(channel)
     where exists (
       select from fleet.dispatch q
@@ -46,6 +77,7 @@ _DUE = text("""
       and not exists (select from fleet.channels p where p.channel = c.channel and p.paused_until > :now)
 """)
 
+# Parked callbacks are counted apart: the inbox is kept, and what is due in it has an index of its own.
 _STATES = text("""
     select 'fanout' as queue,
       count(*) filter (where parked_at is null and due_at <= :now) as due,
@@ -57,11 +89,19 @@ _STATES = text("""
     from fleet.outbox
     union all
     select 'inbox',
-      count(*) filter (where due_at <= :now and parked_at is null), 0,
-      count(*) filter (where due_at > :now and parked_at is null), 0,
-      count(parked_at),
-      extract(epoch from :now - min(due_at) filter (where due_at <= :now and parked_at is null))
-    from fleet.inbox where handled_at is null
+      count(*) filter (where due_at <= :now), 0,
+      count(*) filter (where due_at > :now), 0,
+      (select count(*) from fleet.inbox where parked_at is not null and handled_at is null),
+      extract(epoch from :now - min(due_at) filter (where due_at <= :now))
+    from fleet.inbox where handled_at is null and parked_at is null
+    union all
+    select 'lookups',
+      count(*) filter (where due_at <= :now and (lease_until is null or lease_until <= :now)),
+      count(*) filter (where lease_until > :now),
+      count(*) filter (where due_at > :now and (lease_until is null or lease_until <= :now)), 0, 0,
+      extract(epoch from :now - min(due_at) filter (
+        where due_at <= :now and (lease_until is null or lease_until <= :now)))
+    from fleet.lookups
     union all
     select lower(channel), due, leased, waiting, unknown, parked, extract(epoch from :now - oldest)
     from (
@@ -81,9 +121,62 @@ _STATES = text("""
     order by 1
 """)
 
+# Each head is read through the index of what is due, oldest first, so that the first row is the oldest one
+# however many lie behind it.
+_HEADS = text("""
+    select 'fanout' as queue, d.due, w.waiting, extract(epoch from :now - d.oldest) as oldest,
+      null as pause, null as pause_code, cast(null as timestamptz) as paused_until
+    from
+      (select count(*) as due, min(due_at) as oldest from (
+        select due_at from fleet.outbox where parked_at is null and due_at <= :now
+        order by due_at limit :counted) h) d,
+      (select count(*) as waiting from (
+        select from fleet.outbox where parked_at is null and due_at > :now limit :counted) h) w
+    union all
+    select 'inbox', d.due, w.waiting, extract(epoch from :now - d.oldest), null, null, null
+    from
+      (select count(*) as due, min(due_at) as oldest from (
+        select due_at from fleet.inbox where handled_at is null and parked_at is null and due_at <= :now
+        order by due_at limit :counted) h) d,
+      (select count(*) as waiting from (
+        select from fleet.inbox where handled_at is null and parked_at is null and due_at > :now
+        limit :counted) h) w
+    union all
+    select 'lookups', d.due, w.waiting, extract(epoch from :now - d.oldest), null, null, null
+    from
+      (select count(*) as due, min(due_at) as oldest from (
+        select due_at from fleet.lookups
+        where due_at <= :now and (lease_until is null or lease_until <= :now)
+        order by due_at limit :counted) h) d,
+      (select count(*) as waiting from (
+        select from fleet.lookups where due_at > :now limit :counted) h) w
+    union all
+    select lower(c.channel), least(d.due, :counted), least(w.waiting, :counted),
+      extract(epoch from :now - d.oldest), p.kind, p.code, p.paused_until
+    from unnest(cast(:channels as text[])) as c(channel)
+    cross join lateral (
+      select count(h.due_at) as due, min(h.due_at) as oldest
+      from (values (1), (2), (3)) as priorities(priority)
+      cross join lateral (
+        select q.due_at from fleet.dispatch q
+        where q.channel = c.channel and q.priority = priorities.priority and q.parked_at is null
+          and q.due_at <= :now and (q.lease_until is null or q.lease_until <= :now)
+        order by q.due_at limit :counted) h) d
+    cross join lateral (
+      select count(h.due_at) as waiting
+      from (values (1), (2), (3)) as priorities(priority)
+      cross join lateral (
+        select q.due_at from fleet.dispatch q
+        where q.channel = c.channel and q.priority = priorities.priority and q.parked_at is null
+          and q.due_at > :now and (q.lease_until is null or q.lease_until <= :now)
+        limit :counted) h) w
+    left join fleet.channels p on p.channel = c.channel and p.paused_until > :now
+    order by 1
+""")
+
 
 def due(session: Session, channels: list[str], now: datetime) -> list[str]:
-    """The queues that have something to do now, among fan-out, inbox and the given channels."""
+    """The queues that have something to do now, among fan-out, inbox, look-ups and the given channels."""
     return list(session.scalars(_DUE, {"channels": channels, "now": now}))
 
 
@@ -93,4 +186,16 @@ def states(session: Session, now: datetime) -> list[QueueState]:
         QueueState(row.queue, row.due, row.leased, row.waiting, row.unknown, row.parked,
                    None if row.oldest is None else float(row.oldest))
         for row in session.execute(_STATES, {"now": now})
+    ]  # fmt: skip
+
+
+def heads(session: Session, channels: list[str], now: datetime) -> list[QueueHead]:
+    """What is due and for how long, per queue: fan-out, inbox, look-ups and the given channels.
+
+    Costs the same whatever lies in the queues.
+    """
+    return [
+        QueueHead(row.queue, row.due, row.waiting, None if row.oldest is None else float(row.oldest),
+                  row.pause, row.pause_code, row.paused_until)
+        for row in session.execute(_HEADS, {"channels": channels, "now": now, "counted": COUNTED})
     ]  # fmt: skip

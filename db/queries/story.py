@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 
 from db.models import Event, Notification, NotificationDelivery
-from db.models.fleet import AnnouncementRow, Attempt, ChannelPause, DispatchRow, Fanout, OutboxRow
+from db.models.fleet import (
+    AnnouncementRow,
+    Attempt,
+    ChannelPause,
+    DispatchRow,
+    FallbackRow,
+    Fanout,
+    Intervention,
+    Lookup,
+    OutboxRow,
+    ReceiptRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +31,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStory:
-    """One delivery with its tries, its place in the queue if it has one, and its channel's pause."""
+    """One delivery with all that is known of it.
+
+    Attributes:
+        delivery: Its row.
+        attempts: Its tries, in their order.
+        queued: Its place in the queue, if it has one.
+        pause: Its channel's pause, if it has one.
+        callbacks: What the provider said of the tries by itself.
+        receipts: What is known of the tries' messages, from callbacks and look-ups, by token.
+        lookups: Questions to the provider that are open.
+        fallback: How it gave way to another channel, or took over from one.
+        interventions: What was done to it by hand.
+    """
 
     delivery: NotificationDelivery
     attempts: Sequence[Attempt]
     queued: DispatchRow | None
     pause: ChannelPause | None
     callbacks: Sequence[CallbackNote]
+    receipts: Sequence[ReceiptRow]
+    lookups: Sequence[Lookup]
+    fallback: FallbackRow | None
+    interventions: Sequence[Intervention]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +79,8 @@ class Story:
 
 
 _CALLBACKS = text("""
-    select received_at, provider, callback_id, coalesce(body ->> 'event', '?') as event, handled_as
+    select received_at, provider, callback_id, handled_as,
+      coalesce(body ->> 'event', body ->> 'MessageStatus', '?') as event
     from fleet.inbox
     where body ->> 'attempt' = any(:tokens)
     order by received_at
@@ -119,12 +147,24 @@ def _tell_delivery(session: Session, delivery: NotificationDelivery) -> Delivery
     attempts = session.scalars(
         select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
     ).all()
-    tokens = [str(attempt.token) for attempt in attempts]
-    callbacks = [CallbackNote(**row) for row in session.execute(_CALLBACKS, {"tokens": tokens}).mappings()]
+    tokens = [attempt.token for attempt in attempts]
+    notes = session.execute(_CALLBACKS, {"tokens": [str(token) for token in tokens]}).mappings()
+    gave_way_or_took_over = or_(
+        FallbackRow.from_delivery_id == delivery.id, FallbackRow.to_delivery_id == delivery.id
+    )
+    by_hand = select(Intervention).where(Intervention.subject == delivery.id).order_by(Intervention.at)
     return DeliveryStory(
         delivery=delivery,
         attempts=attempts,
         queued=session.get(DispatchRow, delivery.id),
         pause=session.get(ChannelPause, delivery.channel),
-        callbacks=callbacks,
+        callbacks=[CallbackNote(**row) for row in notes],
+        receipts=session.scalars(select(ReceiptRow).where(ReceiptRow.token.in_(tokens))).all(),
+        lookups=session.scalars(select(Lookup).where(Lookup.token.in_(tokens))).all(),
+        fallback=session.scalars(
+            select(FallbackRow).where(
+                FallbackRow.notification_id == delivery.notification_id, gave_way_or_took_over
+            )
+        ).first(),
+        interventions=session.scalars(by_hand).all(),
     )

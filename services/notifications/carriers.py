@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
-from providers.base import EmailMessage, Receipt
-from services.notifications import subject
+from providers.base import EmailMessage, PhoneMessage, Receipt
+from providers.errors import Rejected, Undeliverable
+from services.notifications import catalogue, phone_words, phones, subject, whatsapp_templates
 from services.notifications.template_codes import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
 
     from db.queries.dispatch import ClaimedRow
-    from providers.base import EmailProvider
-    from services.notifications.render import RenderedEmail, Renderer
+    from providers.base import ContentTemplate, EmailProvider, PhoneProvider
+    from services.notifications.render import Renderer
+    from services.notifications.whatsapp_templates import ApprovedTemplates
+
+FREE_TEXT_WINDOW: Final = timedelta(hours=24)
+"""How long after a person's message WhatsApp takes free text to that person (its customer service window)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ class EmailCarrier:
             ProviderError: The provider did not take it, or nobody knows.
             RenderError: It has no words; nothing left.
         """
-        template = self._template(claimed)
-        words = self._words(claimed, template)
+        template, variables = _content(claimed, self.locale, self.app_url)
+        words = self.renderer.email(template, self.locale, variables)
         return self.sender.send(
             EmailMessage(
                 token=token,
@@ -58,20 +66,119 @@ class EmailCarrier:
             )
         )
 
-    @staticmethod
-    def _template(claimed: ClaimedRow) -> Template:
-        by_fleet = claimed.announced_by == "FLEET" and claimed.announced_as == claimed.notification_id
-        return Template(claimed.template_code) if by_fleet and claimed.template_code else Template.GENERIC
 
-    def _words(self, claimed: ClaimedRow, template: Template) -> RenderedEmail:
+@dataclass(frozen=True)
+class PhoneCarrier:
+    """SMS: the notice's words as plain text.
+
+    Attributes:
+        sender: The provider.
+        renderer: Writes the words.
+        locale: The language of people who have not chosen one.
+        app_url: The platform's site, for links that are given as a path.
+        region: The country of numbers that are written without one, by its two letters.
+    """
+
+    sender: PhoneProvider
+    renderer: Renderer
+    locale: str
+    app_url: str
+    region: str
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self.sender.name
+
+    def carry(self, claimed: ClaimedRow, token: UUID) -> Receipt:
+        """Render and send one message.
+
+        Raises:
+            ProviderError: The provider did not take it, or nobody knows; or it can't be handed over at all.
+            RenderError: It has no words; nothing left.
+        """
+        return self.sender.send(self.message(claimed, token))
+
+    def message(self, claimed: ClaimedRow, token: UUID) -> PhoneMessage:
+        """What is handed over; raises as ``carry``."""
+        try:
+            recipient = phones.e164(claimed.recipient or "", self.region)
+        except phones.UnreadableNumberError as error:
+            raise Rejected("invalid_number", str(error)) from None
+        template, variables = _content(claimed, self.locale, self.app_url)
         link = subject.absolute(self.app_url, claimed.action_url)
-        if template is Template.GENERIC:
-            own = subject.own_words(claimed.title, claimed.message, self.locale)
-            common = {"name": claimed.full_name, "action_url": link}
-            return self.renderer.email(template, self.locale, own | common)
-        kept = claimed.payload or {}
-        values = subject.variables(kept, self.locale, name=claimed.full_name, action_url=link)
-        return self.renderer.email(template, self.locale, values)
+        return PhoneMessage(
+            token=token,
+            recipient=recipient,
+            body=phone_words.body(self.renderer.notice(template, self.locale, variables), link),
+            validity_seconds=catalogue.route(claimed.template_code).validity_seconds,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatsAppCarrier(PhoneCarrier):
+    """WhatsApp: an approved template's words, or the notice's where free text is taken.
+
+    Attributes:
+        templates: The approved templates.
+        free_text_always: Whether the provider is a sandbox, which takes free text at any time.
+        give_way_after: How long a message has before SMS takes over. It waits no longer at the provider, so
+            that what was overtaken does not arrive after all.
+        clock: Gives the time, aware, UTC.
+    """
+
+    templates: ApprovedTemplates
+    free_text_always: bool
+    give_way_after: timedelta
+    clock: Callable[[], datetime]
+
+    def message(self, claimed: ClaimedRow, token: UUID) -> PhoneMessage:
+        """What is handed over; raises ``Undeliverable`` where WhatsApp would not take our words."""
+        message = super().message(claimed, token)
+        seconds = min(message.validity_seconds, int(self.give_way_after.total_seconds()))
+        return replace(message, template=self._approved(claimed), validity_seconds=max(1, seconds))
+
+    def _approved(self, claimed: ClaimedRow) -> ContentTemplate | None:
+        """The approved template, filled; None where the plain text will do."""
+        template, variables = _content(claimed, self.locale, self.app_url)
+        approved = self.templates.get((template, self.locale))
+        lack = f"no approved template says {template} in {self.locale}"
+        if approved is not None:
+            try:
+                return whatsapp_templates.fill(approved, template, self.locale, variables)
+            except whatsapp_templates.IncompleteError as error:
+                lack = str(error)
+        if self.free_text_always or self._is_conversing(claimed):
+            return None
+        raise Undeliverable("no_template", f"{lack}, and the person has not written within 24 hours")
+
+    def _is_conversing(self, claimed: ClaimedRow) -> bool:
+        last = claimed.last_inbound_at
+        return last is not None and self.clock() - last < FREE_TEXT_WINDOW
+
+
+@dataclass(frozen=True)
+class UnprovidedCarrier:
+    """A channel of the platform's without a provider: each delivery ends, and says so.
+
+    Attributes:
+        channel: Its name.
+    """
+
+    channel: str
+
+    provider = "none"
+
+    def carry(self, claimed: ClaimedRow, token: UUID) -> Receipt:
+        """Refuse.
+
+        Raises:
+            Rejected: Always, as ``no_provider``.
+        """
+        del claimed, token
+        raise Rejected(
+            "no_provider", f"no provider is set up for {self.channel}: give the notification another channel"
+        )
 
 
 class InAppCarrier:
@@ -83,3 +190,14 @@ class InAppCarrier:
         """Accept at once; the notification's id is the message's."""
         del token
         return Receipt(provider=self.provider, message_id=str(claimed.notification_id))
+
+
+def _content(claimed: ClaimedRow, locale: str, app_url: str) -> tuple[Template, dict[str, object]]:
+    """Which template words a delivery, and all of its variables."""
+    by_fleet = claimed.announced_by == "FLEET" and claimed.announced_as == claimed.notification_id
+    template = Template(claimed.template_code) if by_fleet and claimed.template_code else Template.GENERIC
+    link = subject.absolute(app_url, claimed.action_url)
+    if template is Template.GENERIC:
+        own = subject.own_words(claimed.title, claimed.message, locale)
+        return template, own | {"name": claimed.full_name, "action_url": link}
+    return template, subject.variables(claimed.payload or {}, locale, name=claimed.full_name, action_url=link)

@@ -1,14 +1,22 @@
-"""Which event is announced to whom, in which words, on which channels.
+"""Which event is announced in which words; how each message goes out: to whom, on which channels, how soon.
 
-Every value of ``event_type`` has an entry: an event without one would be silence by accident. The program
-does not start with a hole in this table.
+Every value of ``event_type`` has an entry, and so has every template: one without would be silence by
+accident. The program does not start with a hole in either table.
+
+In the app and by e-mail a person gets everything. The phone is for what asks the person to act or ends a
+wait: a document was refused, a payment failed, an adviser wrote; the dossier was opened, a payment arrived,
+an adviser has finished a step or put documents there, the dossier is complete. What confirms the person's own
+act of a moment ago, or tells of progress that needs nobody, does not ring: DOCUMENT_RECEIVED,
+DOCUMENT_APPROVED, STEP_COMPLETED, STATUS_CHANGED. The application's own words (GENERIC) ring where the
+application itself says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Final
 
 from db.models.enums import ActorType, EventType, NotificationChannel, ReviewStatus
 from services.notifications.template_codes import Template
@@ -16,15 +24,55 @@ from services.notifications.template_codes import Template
 if TYPE_CHECKING:
     from db.queries.outbox import EventFacts
 
-CHANNELS = (NotificationChannel.IN_APP, NotificationChannel.EMAIL)
+
+class Category(StrEnum):
+    """What a message is about."""
+
+    DOSSIER = "DOSSIER"
+    PAYMENT = "PAYMENT"
+    REMINDER = "REMINDER"
+    OTHER = "OTHER"
+
+
+class Audience(StrEnum):
+    """Whom a message is for."""
+
+    CLIENT = "CLIENT"
+
+
+class Priority(IntEnum):
+    """Which of two due deliveries of a channel goes first: the lower number. As in ``fleet.dispatch``."""
+
+    URGENT = 1
+    ORDINARY = 2
+    CAN_WAIT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a template's message goes out.
+
+    Attributes:
+        category: What it is about.
+        audience: Whom it is for.
+        channels: In order. One that another of them gives way to (``WAYS``) is for when that other fails.
+        priority: Which goes first.
+        validity_seconds: How long a phone message may wait at the provider, 1 to 36,000 s (Twilio's
+            ``ValidityPeriod``); later it would be stale, and is not delivered.
+    """
+
+    category: Category
+    audience: Audience
+    channels: tuple[NotificationChannel, ...]
+    priority: Priority
+    validity_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Tell the client, in these words, on these channels."""
+    """Tell it, in these words."""
 
     template: Template
-    channels: tuple[NotificationChannel, ...] = CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +150,53 @@ CATALOGUE: Mapping[EventType, Rule] = {
     EventType.ERROR: _never("errors are for the operators"),
 }
 
-_HOLES = sorted(set(EventType) - set(CATALOGUE))
+_SCREEN: Final = (NotificationChannel.IN_APP, NotificationChannel.EMAIL)
+_PHONE_TOO: Final = (*_SCREEN, NotificationChannel.WHATSAPP, NotificationChannel.SMS)
+_HOUR: Final = 3600
+
+
+def _route(
+    category: Category,
+    channels: tuple[NotificationChannel, ...],
+    priority: Priority = Priority.ORDINARY,
+    hours: int = 4,
+) -> Route:
+    return Route(category, Audience.CLIENT, channels, priority, hours * _HOUR)
+
+
+# An adviser waits for an answer today: 2 h. What stays as it is may come 8 h later, and the rest 4 h.
+ROUTES: Mapping[Template, Route] = {
+    Template.WELCOME: _route(Category.DOSSIER, _PHONE_TOO),
+    Template.DOCUMENT_RECEIVED: _route(Category.DOSSIER, _SCREEN, Priority.CAN_WAIT),
+    Template.DOCUMENTS_DELIVERED: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
+    Template.DOCUMENT_APPROVED: _route(Category.DOSSIER, _SCREEN),
+    Template.DOCUMENT_REJECTED: _route(Category.DOSSIER, _PHONE_TOO, Priority.URGENT),
+    Template.STEP_COMPLETED: _route(Category.DOSSIER, _SCREEN, Priority.CAN_WAIT),
+    Template.STEP_COMPLETED_BY_ADVISER: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
+    Template.DOSSIER_COMPLETED: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
+    Template.STATUS_CHANGED: _route(Category.DOSSIER, _SCREEN),
+    Template.PAYMENT_RECEIVED: _route(Category.PAYMENT, _PHONE_TOO),
+    Template.PAYMENT_FAILED: _route(Category.PAYMENT, _PHONE_TOO, Priority.URGENT),
+    Template.NEW_MESSAGE: _route(Category.DOSSIER, _PHONE_TOO, Priority.URGENT, hours=2),
+    Template.GENERIC: _route(Category.OTHER, _SCREEN),
+}
+
+WAYS: Mapping[NotificationChannel, NotificationChannel] = {
+    NotificationChannel.WHATSAPP: NotificationChannel.SMS
+}
+"""Which channel gives way to which."""
+
+_HOLES = sorted((set(EventType) - set(CATALOGUE)) | (set(Template) - set(ROUTES)))
 if _HOLES:
     raise RuntimeError(f"services/notifications/catalogue.py has no entry for: {', '.join(_HOLES)}")
+
+
+def route(template_code: str | None) -> Route:
+    """How a notification goes out; one whose code is the application's own goes as GENERIC does."""
+    try:
+        return ROUTES[Template(template_code or Template.GENERIC)]
+    except ValueError:
+        return ROUTES[Template.GENERIC]
 
 
 def judge(facts: EventFacts) -> Verdict:

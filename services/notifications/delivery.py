@@ -3,7 +3,7 @@
 States of a row of the queue::
 
     due ──claim──> leased ──answer──> SENT or FAILED (row deleted)
-     ^               │ ├──later────> due again: retry, provider's word, paused channel
+     ^               │ ├──later────> due again: retry, provider's word, our own limits, paused channel
      │               │ ├──no answer─> waits for evidence, attempt open ──evidence──> SENT
      └──lease ends───┘ └──our fault─> parked                         └──none──> due again
 """
@@ -20,15 +20,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import OperationalError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from db import json_rows
 from db.queries import channels, dispatch
 from db.queries.channels import Gate, Pause
-from providers.errors import Misconfigured, ProviderError, RateLimited
+from providers.errors import ProviderError
 from services.notifications import outcomes
 from services.notifications.judgement import judge
 from services.notifications.retry import RetryPolicy, decide
+from services.notifications.settling import Ended, Settler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,12 +39,9 @@ if TYPE_CHECKING:
     from db.queries.dispatch import ClaimedRow
     from providers.base import Receipt
     from services.notifications.outcomes import Settlement
+    from services.notifications.pace import Pace
 
 log = logging.getLogger(__name__)
-
-PROBE_BASE_SECONDS = 5.0
-PROBE_CAP_SECONDS = 300.0
-SETTLE_SECONDS = 300.0
 
 
 class Carrier(Protocol):
@@ -64,15 +60,6 @@ class Carrier(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A send that came back."""
-
-    claimed: ClaimedRow
-    settlement: Settlement
-    error: ProviderError | None = None
-
-
 @dataclass
 class Drain:
     """Sends what is due on one channel. One per channel and process; the process's threads share it.
@@ -84,6 +71,8 @@ class Drain:
         policy: The channel's retries.
         lease: How long a claim holds; longer than any send.
         side_by_side: Sends under way at once.
+        pace: The limits to keep; None where there are none.
+        lookup_after: When to ask the provider for the fate of an accepted message; None where it cannot be.
         clock: Gives the time, aware, UTC.
         jitter: Gives a number in [0, 1).
     """
@@ -96,12 +85,18 @@ class Drain:
     side_by_side: int
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
+    pace: Pace | None = None
+    lookup_after: timedelta | None = None
     _running: Lock = field(init=False, default_factory=Lock)
     _under_way: int = field(init=False, default=0)
-    _arrivals: SimpleQueue[_Ended | None] = field(init=False, default_factory=SimpleQueue)
+    _arrivals: SimpleQueue[Ended | None] = field(init=False, default_factory=SimpleQueue)
     _threads: ThreadPoolExecutor = field(init=False)
+    _settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
+        self._settler = Settler(
+            self.channel, self.carrier.provider, self.sessions, self.clock, self.lookup_after
+        )
         self._threads = ThreadPoolExecutor(
             self.side_by_side, thread_name_prefix=f"send-{self.channel.lower()}"
         )
@@ -131,9 +126,10 @@ class Drain:
             if row is None:
                 return None
             early, opened = judge(session, [row], now, self.policy, self.carrier.provider)
-        ended = [_Ended(row, settlement) for row, settlement in early]
-        ended += [self._send(claimed, token) for claimed, token in opened]
-        self._settle(ended, probe=False)
+        ended = [Ended(row, settlement) for row, settlement in early]
+        held_back, granted = self._keep_pace(opened)
+        ended += held_back + [self._send(claimed, token) for claimed, token in granted]
+        self._settler.settle(ended, probe=False)
         return ended[0].settlement
 
     def _slide(self, should_stop: Callable[[], bool]) -> int:
@@ -155,13 +151,13 @@ class Drain:
             if self._under_way:
                 ended, woken = self._gather()
                 self._under_way -= len(ended)
-                self._settle(ended, probe=probe)
+                self._settler.settle(ended, probe=probe)
                 settled += len(ended)
                 claiming = claiming or woken or probe
             claiming = claiming and not should_stop()
         return settled
 
-    def _gather(self) -> tuple[list[_Ended], bool]:
+    def _gather(self) -> tuple[list[Ended], bool]:
         """Wait for an answer or a wake-up, and take whatever else has arrived with it."""
         arrived = [self._arrivals.get()]
         try:
@@ -174,6 +170,8 @@ class Drain:
     def _claim(self, room: int) -> tuple[int, int, Gate]:
         """Lease what is due and start it; return how many started, how many ended at once, and the gate."""
         try:
+            if not (room := self._room(room)):
+                return 0, 0, Gate.CLOSED
             gate, early, opened = self._lease(room)
         except OperationalError as error:
             # Sends may be under way whose answers must be settled: the next wake-up claims again.
@@ -181,10 +179,41 @@ class Drain:
                 "channel %s: nothing claimed, the database is away (%s)", self.channel, type(error).__name__
             )
             return 0, 0, Gate.CLOSED
-        self._settle([_Ended(row, settlement) for row, settlement in early], probe=False)
-        for claimed, token in opened:
+        held_back, granted = self._keep_pace(opened)
+        ended = [Ended(row, settlement) for row, settlement in early] + held_back
+        self._settler.settle(ended, probe=False)
+        for claimed, token in granted:
             self._threads.submit(self._send_and_report, claimed, token)
-        return len(opened), len(early), gate
+        return len(granted), len(ended), gate
+
+    def _room(self, wanted: int) -> int:
+        """How many our own limits let go now; none pauses the channel, so that nobody asks in vain."""
+        if self.pace is None:
+            return wanted
+        room, seconds = self.pace.room(wanted)
+        if not room:
+            with self.sessions.begin() as session:
+                now = self.clock()
+                until = now + timedelta(seconds=seconds)
+                pause = Pause(self.channel, "RATE_LIMITED", "own_limit", "the fleet's own limit", now, until)
+                channels.pause(session, pause, after_probe=False)
+        return room
+
+    def _keep_pace(
+        self, opened: Sequence[tuple[ClaimedRow, UUID]]
+    ) -> tuple[list[Ended], list[tuple[ClaimedRow, UUID]]]:
+        """Part what a limit holds back, since another worker was quicker or the person has had enough."""
+        if self.pace is None or not opened:
+            return [], list(opened)
+        refusals = self.pace.take([str(row.user_id) for row, _ in opened])
+        now = self.clock()
+        held_back = [
+            Ended(row, outcomes.paced(row, token, r.code, r.why, now + timedelta(seconds=r.seconds)))
+            for (row, token), r in zip(opened, refusals, strict=True)
+            if r is not None
+        ]
+        granted = [pair for pair, refusal in zip(opened, refusals, strict=True) if refusal is None]
+        return held_back, granted
 
     def _lease(
         self, room: int
@@ -204,52 +233,14 @@ class Drain:
     def _send_and_report(self, claimed: ClaimedRow, token: UUID) -> None:
         self._arrivals.put(self._send(claimed, token))
 
-    def _send(self, claimed: ClaimedRow, token: UUID) -> _Ended:
+    def _send(self, claimed: ClaimedRow, token: UUID) -> Ended:
         try:
             receipt = self.carrier.carry(claimed, token)
         except ProviderError as error:
             decision = decide(error, claimed.tries + 1, self.policy, self.clock(), self.jitter)
             settlement = outcomes.refused(claimed, token, self.carrier.provider, error, decision)
-            return _Ended(claimed, settlement, error)
+            return Ended(claimed, settlement, error)
         except Exception as error:
             log.exception("delivery %s could not be prepared", claimed.delivery_id)
-            return _Ended(claimed, outcomes.parked(claimed, token, error))
-        return _Ended(claimed, outcomes.accepted(claimed, token, receipt))
-
-    @retry(
-        retry=retry_if_exception_type(OperationalError),
-        wait=wait_exponential_jitter(multiplier=0.1, max=2.0),
-        stop=stop_after_delay(SETTLE_SECONDS),
-        reraise=True,
-    )
-    def _settle(self, ended: Sequence[_Ended], *, probe: bool) -> None:
-        """Write the outcomes, however long the database is away: one forgotten is an outcome unknown."""
-        if not ended:
-            return
-        with self.sessions.begin() as session:
-            now = self.clock()
-            dispatch.settle(session, json_rows.dumps(e.settlement.row() for e in ended), now)
-            self._pause_or_resume(session, ended, now, probe=probe)
-
-    def _pause_or_resume(
-        self, session: Session, ended: Sequence[_Ended], now: datetime, *, probe: bool
-    ) -> None:
-        for error in {e.error.code: e.error for e in ended if e.error is not None}.values():
-            match error:
-                case Misconfigured():
-                    kind, seconds = "MISCONFIGURED", self._probe_pause(session)
-                    log.error("channel %s is paused: %s", self.channel, error.code)
-                case RateLimited():
-                    kind, seconds = "RATE_LIMITED", error.retry_after
-                case _:
-                    continue
-            until = now + timedelta(seconds=seconds)
-            pause = Pause(self.channel, kind, error.code, error.detail, now, until)
-            channels.pause(session, pause, after_probe=probe)
-        if probe and any(not isinstance(e.error, Misconfigured) for e in ended):
-            channels.resume(session, self.channel)
-
-    def _probe_pause(self, session: Session) -> float:
-        """Seconds until the next probe: doubled with each strike, for a refused key is mended by a person."""
-        strikes = channels.strikes(session, self.channel)
-        return min(PROBE_CAP_SECONDS, PROBE_BASE_SECONDS * 2.0 ** min(strikes, 16))
+            return Ended(claimed, outcomes.parked(claimed, token, error))
+        return Ended(claimed, outcomes.accepted(claimed, token, receipt))

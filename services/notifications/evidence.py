@@ -1,16 +1,19 @@
-"""What a provider says afterwards settles the attempts whose outcome nobody knew."""
+"""Works off the inbox: what providers say afterwards, in batches."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError
 
 from db import json_rows
-from db.queries import inbox
+from db.queries import conversations, inbox
+from services.notifications import receipts
+from services.notifications.effects import Effects, Handled
+from services.notifications.receipts import Inbound, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +22,14 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from db.queries.inbox import Callback
+    from services.notifications.effects import Classify
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
-PARK_AFTER = 4
+BATCH: Final = 1000
+PARK_AFTER: Final = 4
+BUSY_FOR: Final = timedelta(seconds=1)
+"""Rows that another transaction holds are free again by then."""
 
 
 @dataclass(frozen=True)
@@ -33,81 +39,79 @@ class Evidence:
     Attributes:
         sessions: Makes sessions.
         clock: Gives the time, aware, UTC.
+        classify: By provider, how its codes are taken; see ``Effects``.
     """
 
     sessions: sessionmaker[Session]
     clock: Callable[[], datetime]
+    classify: Mapping[str, Classify] = field(default_factory=dict)
 
     def run(self, should_stop: Callable[[], bool]) -> int:
-        """Work off callbacks until nothing is due or ``should_stop`` says so; return how many."""
-        total = 0
+        """Work off callbacks until nothing is due or ``should_stop`` says so; return how many.
+
+        Where a batch fails, smaller ones are tried, down to the one that is at fault.
+        """
+        total, size = 0, BATCH
         while not should_stop():
-            handled = self._batch_or_one_by_one()
+            try:
+                handled = self._batch(size)
+            except DBAPIError as error:
+                if size == 1:
+                    raise
+                log.warning("a batch of callbacks failed (%s); trying a smaller one", type(error).__name__)
+                size = max(1, size // 10)
+                continue
             total += handled
             if handled == 0:
                 break
+            size = min(BATCH, size * 2)
         return total
 
-    def _batch_or_one_by_one(self) -> int:
-        try:
-            return self._batch(BATCH)
-        except DBAPIError as error:
-            log.warning("a batch of callbacks failed (%s); trying them one by one", type(error).__name__)
-        return self._batch(1, record_failure=True)
-
-    def _batch(self, limit: int, *, record_failure: bool = False) -> int:
+    def _batch(self, size: int) -> int:
         with self.sessions.begin() as session:
             now = self.clock()
-            callbacks = inbox.claim(session, limit, now)
+            callbacks = inbox.claim(session, size, now)
             try:
                 with session.begin_nested():
-                    settled = self._work_off(session, callbacks, now)
+                    self._work_off(session, callbacks, now)
             except DBAPIError as error:
-                if not record_failure:
+                if size > 1:
                     raise
                 inbox.fail(session, callbacks[0], type(error).__name__, PARK_AFTER, now)
                 log.error("callback %s failed with %s", callbacks[0].callback_id, type(error).__name__)  # noqa: TRY400 - its text may quote what the callback says
-                return 1
-        if settled:
-            log.info("%d attempts of unknown outcome settled by callback", len(settled))
         return len(callbacks)
 
-    @staticmethod
-    def _work_off(session: Session, callbacks: Sequence[Callback], now: datetime) -> set[str]:
+    def _work_off(self, session: Session, callbacks: Sequence[Callback], now: datetime) -> None:
         if not callbacks:
-            return set()
-        proofs = {str(token): message_id for token, message_id in map(_proof, callbacks) if token}
-        rows = [{"token": token, "message_id": message_id} for token, message_id in proofs.items()]
-        settled = inbox.settle_by_callback(session, json_rows.dumps(rows), now) if rows else set()
-        marks = [
-            {
-                "provider": callback.provider,
-                "callback_id": callback.callback_id,
-                "handled_as": _handled_as(callback, settled),
-            }
-            for callback in callbacks
+            return
+        said = [(callback, receipts.read(callback, now)) for callback in callbacks]
+        words = [(callback, word) for callback, word in said if isinstance(word, Word)]
+        inbound = [(callback, each) for callback, each in said if isinstance(each, Inbound)]
+        outcomes = self._effects.apply(session, [word for _, word in words], "CALLBACK", now)
+        handled = [(callback, outcome) for (callback, _), outcome in zip(words, outcomes, strict=True)]
+        _hear(session, [each for _, each in inbound])
+        handled += [(callback, Handled.INBOUND) for callback, _ in inbound]
+        handled += [(callback, Handled.FOREIGN) for callback, each in said if each is None]
+        done = [
+            _key(callback) | {"handled_as": outcome.value}
+            for callback, outcome in handled
+            if outcome is not Handled.BUSY
         ]
-        inbox.mark_handled(session, json_rows.dumps(marks), now)
-        return settled
+        busy = [_key(callback) for callback, outcome in handled if outcome is Handled.BUSY]
+        inbox.mark_handled(session, json_rows.dumps(done), now)
+        if busy:
+            inbox.postpone(session, json_rows.dumps(busy), now + BUSY_FOR)
+
+    @property
+    def _effects(self) -> Effects:
+        return Effects(self.classify)
 
 
-def _proof(callback: Callback) -> tuple[UUID | None, str]:
-    """The attempt's token and the message's id, where a callback proves that the provider had accepted it.
-
-    SendGrid reports only on messages that it has accepted, and merges ``custom_args`` into each event;
-    ``sg_message_id`` begins with the id that the accepting answer carried.
-    """
-    token, message_id = _text(callback.body, "attempt"), _text(callback.body, "sg_message_id")
-    try:
-        return UUID(token), message_id.split(".", 1)[0] or "unknown"
-    except ValueError:
-        return None, ""
+def _hear(session: Session, inbound: Sequence[Inbound]) -> None:
+    """Take note of what people write to us: for a day WhatsApp takes free text to whoever wrote there."""
+    if inbound:
+        conversations.note(session, json_rows.dumps(map(asdict, inbound)))
 
 
-def _handled_as(callback: Callback, settled: set[str]) -> str:
-    return "EVIDENCE" if _text(callback.body, "attempt") in settled else "NOTED"
-
-
-def _text(body: Mapping[str, Any], key: str) -> str:
-    value = body.get(key)
-    return value if isinstance(value, str) else ""
+def _key(callback: Callback) -> dict[str, object]:
+    return {"provider": callback.provider, "callback_id": callback.callback_id}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 from db import json_rows
 from db.models.enums import NotificationChannel
 from db.queries import announcements, outbox
-from services.notifications import catalogue, subject
+from services.notifications import catalogue, reach, subject
 from services.notifications.catalogue import Announcement, Silence
+from services.notifications.reach import Addressee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 100
 
+_IN_APP_ONLY = replace(catalogue.route(None), channels=(NotificationChannel.IN_APP,))
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -36,7 +39,7 @@ class _Batch:
 
     places: list[dict[str, object]] = field(default_factory=list)
     notifications: dict[UUID, dict[str, object]] = field(default_factory=dict)
-    deliveries: list[dict[str, object]] = field(default_factory=list)
+    addressees: list[Addressee] = field(default_factory=list)
     results: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -52,6 +55,7 @@ class FanOut:
         policy: The pauses after a failure, and how many tries before an event is parked.
         clock: Gives the time, aware, UTC.
         jitter: Gives a number in [0, 1).
+        region: The country of phone numbers that are written without one, by its two letters.
     """
 
     sessions: sessionmaker[Session]
@@ -61,6 +65,7 @@ class FanOut:
     policy: RetryPolicy
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    region: str
 
     def run(self, should_stop: Callable[[], bool]) -> int:
         """Fan out until nothing is due or ``should_stop`` says so; return how many events were worked off."""
@@ -112,8 +117,8 @@ class FanOut:
         new = [row for notification_id, row in batch.notifications.items() if notification_id in free]
         if new:
             announcements.insert_notifications(session, json_rows.dumps(new))
-            deliveries = [row for row in batch.deliveries if row["notification_id"] in free]
-            announcements.insert_deliveries(session, json_rows.dumps(deliveries), now)
+            addressees = [each for each in batch.addressees if each.notification_id in free]
+            reach.deliver(session, addressees, self.region, now)
         outbox.finish(session, json_rows.dumps(batch.results), event_ids, now)
 
     @staticmethod
@@ -143,9 +148,11 @@ class FanOut:
             template = written.template_code or verdict.template
             self._take_place(batch, event, template, written.notification_id, "APPLICATION")
             return "APPLICATION", f"the application has written notification {written.notification_id}"
-        return self._announce(batch, event, verdict)
+        return self._announce(batch, event, event.user_id, verdict)
 
-    def _announce(self, batch: _Batch, event: EventFacts, verdict: Announcement) -> tuple[str, str | None]:
+    def _announce(
+        self, batch: _Batch, event: EventFacts, user_id: UUID, verdict: Announcement
+    ) -> tuple[str, str | None]:
         notification_id = uuid4()
         payload = subject.payload(event)
         notice = self.renderer.notice(
@@ -154,7 +161,7 @@ class FanOut:
         self._take_place(batch, event, verdict.template, notification_id, "FLEET")
         batch.notifications[notification_id] = {
             "id": notification_id,
-            "user_id": event.user_id,
+            "user_id": user_id,
             "dossier_id": event.dossier_id,
             "event_id": event.event_id,
             "title": notice.title,
@@ -163,14 +170,11 @@ class FanOut:
             "payload": payload,
             "action_url": subject.action_path(event),
         }
-        recipients = {NotificationChannel.IN_APP: str(event.user_id), NotificationChannel.EMAIL: event.email}
-        reachable = [channel for channel in verdict.channels if recipients[channel]]
-        batch.deliveries += [
-            {"notification_id": notification_id, "channel": channel, "recipient": recipients[channel]}
-            for channel in reachable
-        ]
-        missing = [channel for channel in verdict.channels if channel not in reachable]
-        return "NOTIFIED", f"no address for {', '.join(missing)}" if missing else None
+        route = catalogue.route(verdict.template)
+        batch.addressees.append(Addressee(notification_id, route, user_id, event.email, event.phone))
+        # A phone, other than an address, is nobody's duty to have.
+        unreached = NotificationChannel.EMAIL in route.channels and not event.email
+        return "NOTIFIED", "no address for EMAIL" if unreached else None
 
     @staticmethod
     def _take_place(
@@ -195,11 +199,14 @@ class Routing:
         sessions: Makes sessions.
         grace: How long the application has for its own inserts.
         clock: Gives the time, aware, UTC.
+        region: As for ``FanOut``.
+        window: How far back it looks.
     """
 
     sessions: sessionmaker[Session]
     grace: timedelta
     clock: Callable[[], datetime]
+    region: str
     window: timedelta = timedelta(days=1)
 
     def run(self, should_stop: Callable[[], bool]) -> int:
@@ -220,23 +227,18 @@ class Routing:
                 return 0
             told = announcements.announced_by_fleet(session, [row.event_id for row in found if row.event_id])
             told_of = {(event_id, user_id) for event_id, user_id, _ in told}
-            deliveries: list[dict[str, object]] = []
-            for row in found:
-                deliveries.append(
-                    {
-                        "notification_id": row.notification_id,
-                        "channel": NotificationChannel.IN_APP,
-                        "recipient": str(row.user_id),
-                    }
+            addressees = [
+                Addressee(
+                    row.notification_id,
+                    # The fleet was quicker with the same event: the person has had the rest.
+                    _IN_APP_ONLY
+                    if (row.event_id, row.user_id) in told_of
+                    else catalogue.route(row.template_code),
+                    row.user_id,
+                    row.email,
+                    row.phone,
                 )
-                # The fleet was quicker with the same event: the person has had the mail.
-                if row.email and (row.event_id, row.user_id) not in told_of:
-                    deliveries.append(
-                        {
-                            "notification_id": row.notification_id,
-                            "channel": NotificationChannel.EMAIL,
-                            "recipient": row.email,
-                        }
-                    )
-            announcements.insert_deliveries(session, json_rows.dumps(deliveries), now)
+                for row in found
+            ]
+            reach.deliver(session, addressees, self.region, now)
             return len(found)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from services.notifications.outcomes import Settlement
     from services.notifications.retry import RetryPolicy
 
+SEARCH_AGAIN = timedelta(seconds=10)
+"""Until a delivery is looked at once more whose provider's list is still to be searched."""
+
 
 def judge(
     session: Session, rows: Sequence[ClaimedRow], now: datetime, policy: RetryPolicy, provider: str
@@ -46,6 +49,11 @@ def judge(
             opened.append((row, uuid4()))
         else:
             early.append((row, settlement))
+    expired = dispatch.expire_attempts(session, [row.open_token for row, _ in opened if row.open_token], now)
+    proved = [row for row, _ in opened if row.open_token and row.open_token not in expired]
+    # Settled by evidence since the claim looked: to be looked at once more, not sent.
+    early += [(row, outcomes.still_unknown(row, now)) for row in proved]
+    opened = [(row, token) for row, token in opened if row not in proved]
     if opened:
         attempts = [
             {
@@ -57,8 +65,7 @@ def judge(
             }
             for row, token in opened
         ]
-        expired = [row.open_token for row, _ in opened if row.open_token is not None]
-        dispatch.open_attempts(session, json_rows.dumps(attempts), expired, now)
+        dispatch.open_attempts(session, json_rows.dumps(attempts), now)
     return early, opened
 
 
@@ -105,10 +112,20 @@ def _without_sending(
         who = row.announced_as or "another"
         why = f"notification {who} tells this person of the same event"
         return outcomes.not_sent(row, "duplicate_notification", why)
-    if row.opened_at is not None:
-        until = row.opened_at + timedelta(seconds=policy.unknown_wait_seconds)
-        if until > now:
-            return outcomes.still_unknown(row, until)
-        if row.unproved >= policy.retries:
-            return outcomes.given_up(row)
-    return None
+    return _while_unknown(row, now, policy)
+
+
+def _while_unknown(row: ClaimedRow, now: datetime, policy: RetryPolicy) -> Settlement | None:
+    """What an attempt of unknown outcome asks for: time, a person, an end; None: another send."""
+    if row.opened_at is None:
+        return None
+    wait = timedelta(seconds=policy.unknown_wait_seconds)
+    until = row.opened_at + wait
+    if until > now:
+        return outcomes.still_unknown(row, until)
+    # The provider's list may be the evidence: what can still be asked is asked before another send.
+    if row.unsearched and until + wait > now:
+        return outcomes.still_unknown(row, min(until + wait, now + SEARCH_AGAIN))
+    if policy.hold_unknown:
+        return outcomes.held(row)
+    return outcomes.given_up(row) if row.unproved >= policy.retries else None

@@ -35,6 +35,7 @@ class Settlement:
     message: str | None = None
     provider: str | None = None
     message_id: str | None = None
+    segments: int | None = None
     response: Mapping[str, object] = field(default_factory=dict)
 
     def row(self) -> dict[str, object]:
@@ -52,6 +53,7 @@ def accepted(claimed: ClaimedRow, token: UUID, receipt: Receipt) -> Settlement:
         outcome="ACCEPTED",
         provider=receipt.provider,
         message_id=receipt.message_id,
+        segments=receipt.segments,
         response=receipt.response,
     )
 
@@ -101,6 +103,27 @@ def gone(claimed: ClaimedRow) -> Settlement:
 def still_unknown(claimed: ClaimedRow, until: datetime) -> Settlement:
     """An earlier attempt's outcome is not known yet: due again when its evidence is overdue."""
     return Settlement(delivery_id=claimed.delivery_id, state="WAITING", tries=claimed.tries, due_at=until)
+
+
+def paced(claimed: ClaimedRow, token: UUID, code: str, why: str, until: datetime) -> Settlement:
+    """A limit of ours was reached between the claim and the send: due again later, no try burnt."""
+    return Settlement(
+        delivery_id=claimed.delivery_id,
+        token=token,
+        state="WAITING",
+        tries=claimed.tries,
+        due_at=until,
+        outcome="NOT_SENT",
+        code=code,
+        message=why,
+    )
+
+
+def held(claimed: ClaimedRow) -> Settlement:
+    """Nothing was heard of an earlier attempt in time; a person decides, and it stays open for evidence."""
+    return Settlement(
+        delivery_id=claimed.delivery_id, state="PARKED", tries=claimed.tries, code="unknown_outcome"
+    )
 
 
 def given_up(claimed: ClaimedRow) -> Settlement:

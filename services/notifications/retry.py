@@ -29,13 +29,15 @@ class RetryPolicy:
         retries: Tries after the first one, and also how often an unknown outcome is sent again.
         base_seconds: The first retry comes within this time, the next within its double, and so on.
         cap_seconds: No retry waits longer.
-        unknown_wait_seconds: How long an unknown outcome waits for evidence before it is sent again.
+        unknown_wait_seconds: How long an unknown outcome waits for evidence.
+        hold_unknown: Whether it then waits for a person instead of being sent again.
     """
 
     retries: int = 3
     base_seconds: float = 30.0
     cap_seconds: float = 3600.0
     unknown_wait_seconds: float = 900.0
+    hold_unknown: bool = False
 
     def backoff(self, tries: int, jitter: Callable[[], float]) -> timedelta:
         """Exponential with full jitter: anywhere between now and the doubled bound.

@@ -66,6 +66,7 @@ def make_due(sessions: sessionmaker[Session], document_id: UUID, count: int) -> 
         policy=RetryPolicy(),
         clock=lambda: datetime.now(UTC),
         jitter=random.random,
+        region="FR",
     )
     fan_out.run(lambda: False)
     with sessions() as session:

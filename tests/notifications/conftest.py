@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session, sessionmaker
 
+    from tests.databases import Database
+
 
 @pytest.fixture(scope="session")
-def _one_database(postgres_url: str, _template: str) -> Iterator[str]:
-    with clone(postgres_url, _template) as url:
-        yield url
+def _one_database(_template: Database) -> Iterator[Database]:
+    with clone(_template) as database:
+        yield database
 
 
 @pytest.fixture
-def database_url(_one_database: str) -> str:
+def database(_one_database: Database) -> Database:
     """The same for all of these tests, emptied for each."""
     empty(_one_database)
     return _one_database
@@ -39,7 +41,8 @@ def database_url(_one_database: str) -> str:
 
 @pytest.fixture(scope="session")
 def _running_sandbox() -> Iterator[SandboxClient]:
-    listener = socket.socket()  # the server closes it
+    # The server closes it. With the protocol named, asyncio sends small answers without delay.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     host, port = listener.getsockname()
     server = uvicorn.Server(server_config(SandboxSettings(API_KEY), host, port))
@@ -76,13 +79,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pipeline(sessions: sessionmaker[Session], sender: SendGridEmail, clock: Clock) -> Pipeline:
-    return Pipeline(sessions, sender, clock)
+def pipeline(
+    sessions: sessionmaker[Session], application: sessionmaker[Session], sender: SendGridEmail, clock: Clock
+) -> Pipeline:
+    return Pipeline(sessions, application, sender, clock)
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[Application]:
-    with Application(database_url) as application:
+def app(owner_url: str) -> Iterator[Application]:
+    with Application(owner_url) as application:
         yield application
 
 

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 from db.engine import dsn
+from tests.databases import new_database
 from tests.notifications.pipeline import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.databases import Database
+
 # What hangs on these goes with them; the catalogue of the platform and the day of the installation stay.
 _EMPTIED = (
     *("fleet.outbox", "fleet.fanouts", "fleet.announcements", "fleet.delivery_places", "fleet.dispatch"),
-    *("fleet.attempts", "fleet.channels", "fleet.inbox", "public.events", "auth.users", "public.agents"),
+    *("fleet.attempts", "fleet.channels", "fleet.inbox", "fleet.fallbacks", "fleet.conversations"),
+    *("fleet.unseen_codes", "fleet.interventions", "public.events", "auth.users", "public.agents"),
 )
 
 
 @contextmanager
-def clone(server_url: str, template: str) -> Iterator[str]:
+def clone(template: Database) -> Iterator[Database]:
     """A database like the template, dropped at the end."""
-    name = f"fleet_test_{secrets.token_hex(6)}"
-    execute(server_url, f"create database {name} template {template}")
-    # The door for erasure stands open here: tests take away the events that they have made.
-    execute(server_url, f"alter database {name} set fleet.erasure = 'on'")
-    try:
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    finally:
-        execute(server_url, f"drop database {name} with (force)")
+    with new_database(template.server, template) as database:
+        # The door for erasure stands open here: tests take away the events that they have made.
+        execute(database.owner_url, f"alter database {database.name} set fleet.erasure = 'on'")
+        yield database
 
 
-def empty(database_url: str) -> None:
+def empty(database: Database) -> None:
     """Take out what a test has put in."""
-    with psycopg.connect(dsn(database_url)) as connection:
+    with psycopg.connect(dsn(database.owner_url)) as connection:
         for table in _EMPTIED:
             connection.execute(f"delete from {table}".encode())

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from providers.base import Receipt
     from providers.sendgrid import SendGridEmail
     from services.notifications.delivery import Carrier
+    from services.notifications.pace import Pace
     from workers.dev.application import Application, Client
 
 API_KEY = "SG.made-up"
@@ -115,9 +116,17 @@ class Stalled:
 
 @dataclass
 class Pipeline:
-    """The real parts on one database, with the test's clock."""
+    """The real parts on one database, with the test's clock.
+
+    Attributes:
+        sessions: As the fleet's role: the parts themselves.
+        application: As the owner: what is looked up or changed by hand.
+        sender: Sends e-mails.
+        clock: Their time.
+    """
 
     sessions: sessionmaker[Session]
+    application: sessionmaker[Session]
     sender: SendGridEmail
     clock: Clock
 
@@ -127,16 +136,18 @@ class Pipeline:
 
     def fan_out(self, *app_announces: str) -> FanOut:
         return FanOut(
-            self.sessions, RENDERER, "fr", frozenset(app_announces), POLICY, self.clock, lambda: JITTER
+            self.sessions, RENDERER, "fr", frozenset(app_announces), POLICY, self.clock, lambda: JITTER, "FR"
         )
 
     def routing(self, grace: float = 5.0) -> Routing:
-        return Routing(self.sessions, timedelta(seconds=grace), self.clock)
+        return Routing(self.sessions, timedelta(seconds=grace), self.clock, "FR")
 
     def evidence(self) -> Evidence:
         return Evidence(self.sessions, self.clock)
 
-    def drain(self, carrier: Carrier | None = None, side_by_side: int = 16) -> Drain:
+    def drain(
+        self, carrier: Carrier | None = None, side_by_side: int = 16, pace: Pace | None = None
+    ) -> Drain:
         lease = timedelta(seconds=LEASE)
         return Drain(
             "EMAIL",
@@ -147,6 +158,7 @@ class Pipeline:
             side_by_side,
             self.clock,
             lambda: JITTER,
+            pace,
         )
 
     def in_app_drain(self) -> Drain:
@@ -158,33 +170,33 @@ class Pipeline:
         return self.drain().run(never)
 
     def rows(self, statement: str, **values: object) -> list[Any]:
-        with self.sessions() as session:
+        with self.application() as session:
             return list(session.execute(text(statement), values))
 
     def scalar(self, statement: str, **values: object) -> Any:
-        with self.sessions() as session:
+        with self.application() as session:
             return session.scalar(text(statement), values)
 
     def change(self, statement: str, **values: object) -> None:
-        with self.sessions.begin() as session:
+        with self.application.begin() as session:
             session.execute(text(statement), values)
 
     def delivery(self, delivery_id: UUID) -> NotificationDelivery:
-        with self.sessions() as session:
+        with self.application() as session:
             return session.get_one(NotificationDelivery, delivery_id)
 
     def attempts(self, delivery_id: UUID) -> Sequence[Attempt]:
         """Oldest first."""
         by_number = select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.number)
-        with self.sessions() as session:
+        with self.application() as session:
             return session.scalars(by_number).all()
 
     def queued(self, delivery_id: UUID) -> DispatchRow | None:
-        with self.sessions() as session:
+        with self.application() as session:
             return session.get(DispatchRow, delivery_id)
 
     def pause(self) -> ChannelPause | None:
-        with self.sessions() as session:
+        with self.application() as session:
             return session.get(ChannelPause, "EMAIL")
 
     def statuses(self) -> dict[str, int]:

@@ -135,7 +135,7 @@ def test_it_is_not_sent_again_for_ever(
     assert (delivery.status, delivery.failed_at, delivery.provider_message_id) == ("SENT", None, last.id)
 
 
-def test_a_callback_of_a_settled_attempt_is_noted_and_changes_nothing(
+def test_a_callback_of_a_settled_attempt_adds_a_receipt_and_changes_nothing(
     app: Application, client: Client, pipeline: Pipeline, clock: Clock
 ) -> None:
     delivery_id = email(app, client)
@@ -146,7 +146,7 @@ def test_a_callback_of_a_settled_attempt_is_noted_and_changes_nothing(
     pipeline.evidence().run(never)
     after = pipeline.delivery(delivery_id)
     assert (after.provider_message_id, after.sent_at) == (before.provider_message_id, before.sent_at)
-    assert pipeline.rows("select handled_as from fleet.inbox") == [("NOTED",)]
+    assert pipeline.rows("select handled_as from fleet.inbox") == [("RECEIPT",)]
 
 
 def test_a_callback_that_is_quicker_than_the_answer_settles_it(
@@ -278,11 +278,11 @@ def test_what_the_application_takes_back_under_a_send_keeps_its_word(
 
 
 @pytest.fixture
-def poison(database_url: str) -> Iterator[UUID]:
+def poison(owner_url: str) -> Iterator[UUID]:
     """A token whose callback the database refuses to mark as handled."""
     token = uuid4()
     execute(
-        database_url,
+        owner_url,
         f"""
         create function public.refuse() returns trigger language plpgsql as $$
         begin
@@ -295,7 +295,7 @@ def poison(database_url: str) -> Iterator[UUID]:
         "create trigger refuse before update on fleet.inbox for each row execute function public.refuse()",
     )
     yield token
-    execute(database_url, "drop function public.refuse cascade")
+    execute(owner_url, "drop function public.refuse cascade")
 
 
 def test_a_callback_that_cannot_be_worked_off_is_parked_and_holds_up_no_other(

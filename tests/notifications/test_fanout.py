@@ -38,25 +38,23 @@ def count(pipeline: Pipeline, table: str) -> int:
 
 
 @contextmanager
-def refusing(database_url: str, table: str, condition: str) -> Iterator[None]:
+def refusing(owner_url: str, table: str, condition: str) -> Iterator[None]:
     """Let a table refuse some rows, as a constraint that the platform adds some day would."""
-    execute(
-        database_url, f"alter table {table} add constraint newer_rule check (not ({condition})) not valid"
-    )
+    execute(owner_url, f"alter table {table} add constraint newer_rule check (not ({condition})) not valid")
     try:
         yield
     finally:
-        execute(database_url, f"alter table {table} drop constraint newer_rule")
+        execute(owner_url, f"alter table {table} drop constraint newer_rule")
 
 
 def test_an_unknown_event_type_is_passed_over_and_the_others_are_told(
     app: Application,
     paid: Client,
     pipeline: Pipeline,
-    database_url: str,
+    owner_url: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    execute(database_url, "alter type event_type add value if not exists 'MOON_LANDED'")
+    execute(owner_url, "alter type event_type add value if not exists 'MOON_LANDED'")
     before = opened(app, paid)
     unknown = app.event("MOON_LANDED", "dossier", uuid4())
     after = opened(app, paid)
@@ -181,12 +179,12 @@ def test_a_poisoned_event_is_tried_again_and_then_parked_and_blocks_nobody(
 
 
 def test_a_failure_halfway_leaves_nothing_half_written(
-    app: Application, paid: Client, pipeline: Pipeline, database_url: str
+    app: Application, paid: Client, pipeline: Pipeline, owner_url: str
 ) -> None:
     healthy = app.pay(app.register("andrea@example.com", "Andrea Sample"))
     pipeline.change("delete from fleet.outbox")
     poisoned, told = opened(app, paid), opened(app, healthy)
-    with refusing(database_url, "notification_deliveries", f"recipient = '{paid.email}'"):
+    with refusing(owner_url, "notification_deliveries", f"recipient = '{paid.email}'"):
         pipeline.fan_out().run(never)
     written = pipeline.rows("select event_id from notifications")
     placed = pipeline.rows("select event_id from fleet.announcements")
@@ -196,10 +194,10 @@ def test_a_failure_halfway_leaves_nothing_half_written(
 
 
 def test_a_database_error_is_recorded_without_what_it_quotes(
-    app: Application, paid: Client, pipeline: Pipeline, database_url: str, caplog: pytest.LogCaptureFixture
+    app: Application, paid: Client, pipeline: Pipeline, owner_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened(app, paid)
-    with refusing(database_url, "notification_deliveries", f"recipient = '{paid.email}'"):
+    with refusing(owner_url, "notification_deliveries", f"recipient = '{paid.email}'"):
         pipeline.fan_out().run(never)
     assert pipeline.rows("select last_error from fleet.outbox") == [("IntegrityError",)]
     assert paid.email not in caplog.text

@@ -19,10 +19,10 @@ GRACE = 60.0
 
 
 @contextmanager
-def adding_emails(database_url: str) -> Iterator[None]:
+def adding_emails(owner_url: str) -> Iterator[None]:
     """A trigger of the application's own, which adds an e-mail to each notification at the same moment."""
     execute(
-        database_url,
+        owner_url,
         """
         create function add_email() returns trigger language plpgsql as $$
         begin
@@ -37,7 +37,7 @@ def adding_emails(database_url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        execute(database_url, "drop function add_email cascade")
+        execute(owner_url, "drop function add_email cascade")
 
 
 def deliveries(pipeline: Pipeline, notification_id: UUID) -> list[tuple[str, str, str]]:
@@ -131,10 +131,10 @@ def test_an_email_that_the_applications_trigger_adds_is_sent_once(
     pipeline: Pipeline,
     clock: Clock,
     sandbox: SandboxClient,
-    database_url: str,
+    owner_url: str,
 ) -> None:
     assert paid.dossier_id
-    with adding_emails(database_url):
+    with adding_emails(owner_url):
         app.event("DOSSIER_CREATED", "dossier", paid.dossier_id)
         pipeline.fan_out().run(never)
         own = app.notify(paid, "Rendez-vous", "Demain.")
@@ -152,9 +152,9 @@ def test_an_email_that_the_applications_trigger_adds_is_sent_once(
 
 
 def test_a_second_email_beside_the_triggers_is_not_sent_and_says_why(
-    app: Application, client: Client, pipeline: Pipeline, sandbox: SandboxClient, database_url: str
+    app: Application, client: Client, pipeline: Pipeline, sandbox: SandboxClient, owner_url: str
 ) -> None:
-    with adding_emails(database_url):
+    with adding_emails(owner_url):
         notification_id = app.notify(client, "Rendez-vous", "Demain.")
         second = app.deliver(notification_id, "EMAIL", client.email)
         pipeline.send()

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def unusable(database_url: str, table: str) -> Iterator[None]:
+def unusable(owner_url: str, table: str) -> Iterator[None]:
     """A table of the fleet's that is not there for a while."""
-    execute(database_url, f"alter table fleet.{table} rename to away")
+    execute(owner_url, f"alter table fleet.{table} rename to away")
     try:
         yield
     finally:
-        execute(database_url, f"alter table fleet.away rename to {table}")
+        execute(owner_url, f"alter table fleet.away rename to {table}")
 
 
 def forgotten(sessions: sessionmaker[Session], clock: Clock) -> int:
@@ -50,24 +50,24 @@ def warnings(app: Application) -> list[str]:
 
 
 @pytest.fixture
-def role(database_url: str) -> Iterator[str]:
+def role(owner_url: str) -> Iterator[str]:
     """As the platform's service role: passes by row-level security, and knows nothing of the fleet."""
     name = f"service_{uuid4().hex[:12]}"
     execute(
-        database_url,
+        owner_url,
         f"create role {name} bypassrls",
         f"grant usage on schema public to {name}",
         f"grant select, insert on all tables in schema public to {name}",
     )
     yield name
-    execute(database_url, f"drop owned by {name}", f"drop role {name}")
+    execute(owner_url, f"drop owned by {name}", f"drop role {name}")
 
 
 def test_a_role_without_rights_on_the_fleet_inserts_as_ever(
-    database_url: str, app: Application, client: Client, pipeline: Pipeline, role: str
+    owner_url: str, app: Application, client: Client, pipeline: Pipeline, role: str
 ) -> None:
     notification_id = app.notify(client, "Rendez-vous", "Demain.")
-    with psycopg.connect(dsn(database_url), autocommit=True) as connection:
+    with psycopg.connect(dsn(owner_url), autocommit=True) as connection:
         connection.execute(f"set role {role}".encode())
         connection.execute(
             "insert into events (entity_type, entity_id, event_type) values ('dossier', %s, 'ERROR')",
@@ -105,11 +105,11 @@ def test_only_what_is_pending_is_queued(app: Application, client: Client, pipeli
 
 
 def test_an_event_is_inserted_though_the_outbox_is_unusable_and_found_afterwards(
-    database_url: str, app: Application, paid: Client, pipeline: Pipeline, clock: Clock
+    owner_url: str, app: Application, paid: Client, pipeline: Pipeline, clock: Clock
 ) -> None:
     assert paid.dossier_id
     heard = warnings(app)
-    with unusable(database_url, "outbox"):
+    with unusable(owner_url, "outbox"):
         event_id = app.event("DOSSIER_CREATED", "dossier", paid.dossier_id)
     assert [message for message in heard if f"event {event_id} was not enqueued" in message]
     pipeline.change("delete from events where id <> :id", id=event_id)
@@ -123,7 +123,7 @@ def test_an_event_is_inserted_though_the_outbox_is_unusable_and_found_afterwards
 
 
 def test_a_delivery_is_inserted_though_the_queue_is_unusable_and_found_afterwards(
-    database_url: str,
+    owner_url: str,
     app: Application,
     client: Client,
     pipeline: Pipeline,
@@ -131,7 +131,7 @@ def test_a_delivery_is_inserted_though_the_queue_is_unusable_and_found_afterward
     sandbox: SandboxClient,
 ) -> None:
     heard = warnings(app)
-    with unusable(database_url, "dispatch"):
+    with unusable(owner_url, "dispatch"):
         delivery_id = email(app, client)
     assert [message for message in heard if f"delivery {delivery_id} was not enqueued" in message]
     assert forgotten(pipeline.sessions, clock) == 1
@@ -141,7 +141,7 @@ def test_a_delivery_is_inserted_though_the_queue_is_unusable_and_found_afterward
 
 
 def test_a_delivery_inserted_twice_while_the_queue_is_unusable_is_sent_once(
-    database_url: str,
+    owner_url: str,
     app: Application,
     client: Client,
     pipeline: Pipeline,
@@ -149,7 +149,7 @@ def test_a_delivery_inserted_twice_while_the_queue_is_unusable_is_sent_once(
     sandbox: SandboxClient,
 ) -> None:
     notification_id = app.notify(client, "Rendez-vous", "Demain.")
-    with unusable(database_url, "dispatch"):
+    with unusable(owner_url, "dispatch"):
         for _ in range(2):
             app.deliver(notification_id, "EMAIL", client.email)
     assert forgotten(pipeline.sessions, clock) == 2
@@ -159,9 +159,9 @@ def test_a_delivery_inserted_twice_while_the_queue_is_unusable_is_sent_once(
 
 
 def test_what_is_too_young_is_left_to_its_trigger(
-    database_url: str, app: Application, client: Client, pipeline: Pipeline, clock: Clock
+    owner_url: str, app: Application, client: Client, pipeline: Pipeline, clock: Clock
 ) -> None:
-    with unusable(database_url, "dispatch"):
+    with unusable(owner_url, "dispatch"):
         email(app, client)
     with pipeline.sessions.begin() as session:
         before = clock.now - timedelta(seconds=30)

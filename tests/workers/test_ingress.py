@@ -4,59 +4,35 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import urllib3
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import text
 
-from providers.signatures import SendGridSignatures
 from services.notifications.evidence import Evidence
 from tests.notifications.pipeline import email, never
-from tests.waiting import wait_for
-from workers.dev.sandbox.sendgrid_events import Signer
-from workers.ingress import BODY_LIMIT, TOLERANCE_SECONDS, Ingress
+from tests.workers.ingress_server import SIGNER, serving, stored
+from workers.ingress.sources import TOLERANCE_SECONDS, SendGridEvents
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy.orm import Session, sessionmaker
 
     from tests.notifications.pipeline import Clock
+    from tests.workers.ingress_server import Caller
     from workers.dev.application import Application, Client
 
-SIGNER = Signer(None)
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 
-@dataclass
-class Caller:
-    """Posts to the ingress as SendGrid would."""
-
-    url: str
-    clock: Clock
-    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=10))
-
-    def post(self, body: bytes, headers: dict[str, str] | None = None, age: float = 0.0) -> int:
-        signed = SIGNER.headers(body, int(self.clock.now.timestamp() - age))
-        url = f"{self.url}/webhooks/sendgrid"
-        return self.pool.request("POST", url, body=body, headers=signed | (headers or {})).status
-
-    def post_events(self, *events: dict[str, Any]) -> int:
-        return self.post(json.dumps(events).encode())
-
-
 @pytest.fixture(scope="module")
 def leaving() -> Iterator[list[threading.Thread]]:
-    """Servers on their way out: uvicorn takes 0.2 s to leave, and the next test need not wait for it."""
     threads: list[threading.Thread] = []
     yield threads
     for thread in threads:
@@ -67,25 +43,8 @@ def leaving() -> Iterator[list[threading.Thread]]:
 def caller(
     sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
 ) -> Iterator[Caller]:
-    signatures = SendGridSignatures(SIGNER.public_key, TOLERANCE_SECONDS)
-    listener = socket.socket()  # the server closes it
-    listener.bind(("127.0.0.1", 0))
-    host, port = listener.getsockname()
-    application = Ingress(sessions, signatures, clock).app()
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None, access_log=False, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    leaving.append(thread)
-    caller = Caller(f"http://{host}:{port}", clock)
-    wait_for(lambda: server.started)
-    yield caller
-    caller.pool.clear()
-    server.should_exit = True
-
-
-def stored(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
-    with sessions() as session:
-        return {row.callback_id: row.body for row in session.execute(text("select * from fleet.inbox"))}
+    with serving(sessions, clock, leaving) as caller:
+        yield caller
 
 
 def event(event_id: str, **more: object) -> dict[str, Any]:
@@ -112,7 +71,7 @@ def test_an_empty_batch_is_fine(caller: Caller, sessions: sessionmaker[Session])
 
 
 def test_a_retry_of_a_day_ago_is_taken_under_its_first_signature(caller: Caller) -> None:
-    assert caller.post(json.dumps([event("one")]).encode(), age=TOLERANCE_SECONDS - 1) == 204
+    assert caller.post_batch(json.dumps([event("one")]).encode(), age=TOLERANCE_SECONDS - 1) == 204
 
 
 def forged(body: bytes, timestamp: str) -> str:
@@ -127,13 +86,15 @@ def test_what_is_not_surely_sendgrids_is_refused_and_not_stored(
     body = json.dumps([event("one")]).encode()
     stamp = str(int(clock.now.timestamp()))
     status = {
-        "forged": lambda: caller.post(body, {SIGNATURE: forged(body, stamp)}),
-        "other body": lambda: caller.post(body, {SIGNATURE: SIGNER.headers(b"[]", int(stamp))[SIGNATURE]}),
-        "unsigned": lambda: caller.post(body, {SIGNATURE: ""}),
-        "no time": lambda: caller.post(body, {TIMESTAMP: ""}),
-        "old": lambda: caller.post(body, age=TOLERANCE_SECONDS + 2),
-        "ahead": lambda: caller.post(body, age=-TOLERANCE_SECONDS - 2),
-        "nonsense": lambda: caller.post(body, {SIGNATURE: "not base64 !"}),
+        "forged": lambda: caller.post_batch(body, {SIGNATURE: forged(body, stamp)}),
+        "other body": lambda: caller.post_batch(
+            body, {SIGNATURE: SIGNER.headers(b"[]", int(stamp))[SIGNATURE]}
+        ),
+        "unsigned": lambda: caller.post_batch(body, {SIGNATURE: ""}),
+        "no time": lambda: caller.post_batch(body, {TIMESTAMP: ""}),
+        "old": lambda: caller.post_batch(body, age=TOLERANCE_SECONDS + 2),
+        "ahead": lambda: caller.post_batch(body, age=-TOLERANCE_SECONDS - 2),
+        "nonsense": lambda: caller.post_batch(body, {SIGNATURE: "not base64 !"}),
     }[kind]()
     assert status == 403
     assert stored(sessions) == {}
@@ -141,12 +102,29 @@ def test_what_is_not_surely_sendgrids_is_refused_and_not_stored(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"{}", b"null", b"[1]", b"[{}]", b'[{"sg_event_id": ""}]', b'[{"sg_event_id": 7}]', b"\xff"],
+    [
+        *(
+            b"",
+            b"{",
+            b"{}",
+            b"null",
+            b"[1]",
+            b"[{}]",
+            b'[{"sg_event_id": ""}]',
+            b'[{"sg_event_id": 7}]',
+            b"\xff",
+        ),
+        b"[" * 100_000,
+        b'[{"sg_event_id": "one", "a": ' + b"[" * 900 + b"]" * 900 + b"}]",
+        b'[{"sg_event_id": "one", "a": NaN}]',
+        b'[{"sg_event_id": "' + b"1" * 3000 + b'"}]',
+    ],
+    ids=range(13),
 )
 def test_what_is_no_batch_of_events_is_refused(
     caller: Caller, sessions: sessionmaker[Session], body: bytes
 ) -> None:
-    assert caller.post(body) == 400
+    assert caller.post_batch(body) == 400
     assert stored(sessions) == {}
 
 
@@ -156,8 +134,8 @@ def test_one_bad_event_refuses_the_batch_whole(caller: Caller, sessions: session
 
 
 def test_what_is_too_large_is_refused(caller: Caller, sessions: sessionmaker[Session]) -> None:
-    assert caller.post(b" " * (BODY_LIMIT + 1)) == 413
-    assert caller.post(json.dumps([event("one")]).encode().ljust(BODY_LIMIT)) == 204
+    assert caller.post_batch(b" " * (SendGridEvents.body_limit + 1)) == 413
+    assert caller.post_batch(json.dumps([event("one")]).encode().ljust(SendGridEvents.body_limit)) == 204
     assert stored(sessions).keys() == {"one"}
 
 
@@ -167,12 +145,6 @@ def test_a_character_that_no_database_holds_loses_no_event(
 ) -> None:
     assert caller.post_events(event("one", useragent=f"a{character}b")) == 204
     assert stored(sessions)["one"]["useragent"].startswith("a")
-
-
-def test_a_health_check_is_answered(caller: Caller) -> None:
-    answer = caller.pool.request("GET", f"{caller.url}/health")
-    assert (answer.status, answer.data) == (200, b"ok")
-    assert caller.pool.request("GET", f"{caller.url}/webhooks/sendgrid").status == 405
 
 
 def unknown_send(app: Application, client: Client, sessions: sessionmaker[Session]) -> tuple[UUID, UUID]:
@@ -208,7 +180,7 @@ def test_what_was_posted_is_worked_off(
         ).one()
         handled = session.execute(text("select handled_as, count(*) from fleet.inbox group by 1 order by 1"))
         assert row == ("SENT", "abc")
-        assert handled.all() == [("EVIDENCE", 2), ("NOTED", 3)]
+        assert handled.all() == [("EVIDENCE", 2), ("FOREIGN", 3)]
 
 
 def test_callbacks_of_a_busy_day_are_worked_off_in_one_run(

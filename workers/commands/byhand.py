@@ -10,7 +10,8 @@ from sqlalchemy import select
 from db.models import NotificationDelivery
 from db.models.fleet import DispatchRow
 from workers import logs
-from workers.bootstrap import make_fleet, utc_now
+from workers.bootstrap import make_fleet
+from workers.clock import utc_now
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
 from workers.settings import Settings
 

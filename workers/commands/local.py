@@ -14,6 +14,7 @@ from rich.table import Table
 from workers.commands.output import Exit, console, fail
 from workers.dev.embedded.folders import claim, sweep
 from workers.dev.sandbox.server import serve
+from workers.dev.sandbox.state import USUAL_ACCOUNT_SID, USUAL_AUTH_TOKEN, SandboxSettings
 from workers.dev.stack import Stack, StackError
 from workers.settings import given_settings
 
@@ -65,14 +66,39 @@ def demo() -> None:
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8025,
-    api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "SG.sandbox",
+    *,
+    api_key: Annotated[str, typer.Option(help="The only key that SendGrid's API accepts.")] = "SG.sandbox",
+    twilio_account_sid: Annotated[
+        str, typer.Option(help="The only account that Twilio's API knows.")
+    ] = USUAL_ACCOUNT_SID,
+    twilio_auth_token: Annotated[
+        str, typer.Option(help="What opens it, and signs its callbacks.")
+    ] = USUAL_AUTH_TOKEN,
     latency: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
-    webhook_url: Annotated[
-        str, typer.Option(help="Where SendGrid's events are posted; empty: nowhere.")
+    public_url: Annotated[
+        str,
+        typer.Option(help="Where the ingress is; events and phones' answers are posted there."),
     ] = "",
+    whatsapp_window: Annotated[
+        bool,
+        typer.Option(
+            "--whatsapp-window",
+            help="WhatsApp takes free text only within 24 hours of an answer.",
+        ),
+    ] = False,
 ) -> None:
-    """Run the sandbox: speaks SendGrid's API, keeps what it was sent, and shows it on a page."""
-    serve(host, port, api_key=api_key, latency=latency, webhook_url=webhook_url)
+    """Run the sandbox: speaks SendGrid's and Twilio's APIs, keeps what it was sent, and shows it on pages."""
+    base = public_url.rstrip("/")
+    settings = SandboxSettings(
+        api_key=api_key,
+        latency=latency,
+        webhook_url=f"{base}/webhooks/sendgrid" if base else "",
+        inbound_url=f"{base}/webhooks/twilio/inbound" if base else "",
+        account_sid=twilio_account_sid,
+        auth_token=twilio_auth_token,
+        whatsapp_window=whatsapp_window,
+    )
+    serve(host, port, settings)
 
 
 def addresses(stack: Stack) -> Table:
@@ -82,12 +108,14 @@ def addresses(stack: Stack) -> Table:
     table.add_column(overflow="fold")
     env = stack.environment
     table.add_row("Mail that was sent", stack.addresses["sandbox"])
+    table.add_row("Phones", f"{stack.addresses['sandbox']}/phones")
     if "flower" in stack.children:
         user = env.get("FLEET_FLOWER_USER", "operator")
         table.add_row("Flower", f"{stack.addresses['flower']}  ({user} / {env['FLEET_FLOWER_PASSWORD']})")
-    table.add_row("Callbacks", f"{stack.addresses['ingress']}/webhooks/sendgrid")
+    table.add_row("Health", f"{stack.addresses['ingress']}/health")
     if stack.postgres is not None:
-        table.add_row("DATABASE_URL", stack.postgres.url)
+        table.add_row("DATABASE_URL", env["DATABASE_URL"])
+        table.add_row("The same as its owner", stack.owner_url)
     if stack.redis is not None:
         table.add_row("REDIS_URL", stack.redis.url)
     return table

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from kombu.exceptions import OperationalError as BrokerError
 from rich.table import Table
-from sqlalchemy.orm import Session
 
-from db.engine import make_engine
-from db.queries import channels, queues, story
-from tasks.wakeups import CHANNELS
+from db.queries import channels, codes, queues, story
+from db.queries.channels import PROBED
 from workers import telling
-from workers.bootstrap import utc_now
 from workers.celery_app import make_app
+from workers.clock import utc_now
+from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
-from workers.settings import DatabaseSettings, Settings
+from workers.settings import Settings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from db.queries.channels import Pause
+    from db.queries.codes import UnseenCode
     from db.queries.queues import QueueState
 
 PING_SECONDS = 1.0
@@ -39,18 +39,19 @@ MaxAge = Annotated[
 def status(*, max_age: MaxAge = None, as_json: AsJson = False) -> None:
     """Show what is due per queue, how old the oldest is, which channels are paused, and the workers seen."""
     settings = Settings.load()
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     now = utc_now()
-    with Session(engine) as session:
+    with database() as sessions, sessions() as session:
         states = queues.states(session, now)
-        pauses = [p for p in channels.pauses(session) if p.kind == "MISCONFIGURED" or p.paused_until > now]
-    engine.dispose()
+        pauses = [p for p in channels.pauses(session) if p.kind in PROBED or p.paused_until > now]
+        unseen = codes.unseen(session)
     workers = _workers(settings)
     if as_json:
-        print_json({"queues": states, "paused": pauses, "workers": workers})
+        print_json({"queues": states, "paused": pauses, "unseen_codes": unseen, "workers": workers})
     else:
         _show(states, pauses, workers, now)
-    late = [s.queue for s in states if _drained(s) and (s.oldest_due_seconds or 0) > (max_age or 0)]
+        for code in unseen:
+            console.print(_unseen_line(code), style="yellow", markup=False)
+    late = [s.queue for s in states if (s.oldest_due_seconds or 0) > (max_age or 0)]
     if max_age is not None and (late or not workers):
         raise fail(
             f"due for more than {max_age:g} s: {', '.join(late)}" if late else "no worker seen", Exit.NO
@@ -65,10 +66,6 @@ def _show(states: list[QueueState], pauses: list[Pause], workers: list[str] | No
         console.print("The broker does not answer: no worker can be seen.", style="bold red")
     else:
         console.print(f"Workers: {', '.join(workers) if workers else 'none seen'}", markup=False)
-
-
-def _drained(state: QueueState) -> bool:
-    return state.queue in {"fanout", "inbox"} or state.queue.upper() in CHANNELS
 
 
 def _workers(settings: Settings) -> list[str] | None:
@@ -86,7 +83,7 @@ def _queue_table(states: list[QueueState]) -> Table:
         table.add_column(heading, justify="left" if heading == "queue" else "right")
     for s in states:
         table.add_row(
-            s.queue if _drained(s) else f"{s.queue} (nothing sends on it yet)",
+            s.queue,
             str(s.due),
             "-" if s.oldest_due_seconds is None else f"{s.oldest_due_seconds:.1f} s",
             str(s.leased),
@@ -95,6 +92,11 @@ def _queue_table(states: list[QueueState]) -> Table:
             str(s.parked),
         )
     return table
+
+
+def _unseen_line(code: UnseenCode) -> str:
+    seen = f"seen {code.seen} times, last at {code.last_seen:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{code.provider} {code.code} is in no table of codes, taken as {code.taken_as}: {seen}"
 
 
 def _pause_line(pause: Pause, now: datetime) -> str:
@@ -111,11 +113,9 @@ def explain(
 ) -> None:
     """Tell the whole story of an event, notification or delivery: tries, codes and provider ids, in order."""
     wanted = uuid_argument(some_id)
-    engine = make_engine(DatabaseSettings.load().database_url.get_secret_value(), pool_size=1)
-    with Session(engine) as session:
+    with database() as sessions, sessions() as session:
         found = story.find(session, wanted)
         moments = telling.tell(found, utc_now()) if found else []
-    engine.dispose()
     if found is None:
         raise fail(f"No event, notification, delivery or attempt has the id {wanted}.", Exit.NO)
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +14,15 @@ from celery.beat import Service
 from celery.signals import worker_shutting_down
 from tornado.options import options as flower_options
 
-from providers.signatures import SendGridSignatures
+from providers.signatures import SendGridSignatures, TwilioSignatures
 from tasks.wakeups import QUEUES
 from workers import logs
-from workers.bootstrap import Fleet, make_fleet, utc_now
+from workers.bootstrap import Fleet, make_fleet
+from workers.clock import utc_now
 from workers.commands.output import console
-from workers.ingress import TOLERANCE_SECONDS, Ingress
+from workers.ingress.app import Ingress
+from workers.ingress.serving import server_config
+from workers.ingress.sources import TOLERANCE_SECONDS
 from workers.relay import Relay
 from workers.settings import Settings
 
@@ -99,17 +103,20 @@ def beat() -> None:
 def ingress(
     host: Host = LOOPBACK, port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080
 ) -> None:
-    """Run the ingress: takes the providers' callbacks. Several do no harm."""
+    """Run the ingress: takes the providers' callbacks, tells health and metrics. Several do no harm."""
     fleet = _fleet()
-    signatures = SendGridSignatures(fleet.settings.sendgrid_webhook_public_key, TOLERANCE_SECONDS)
-    uvicorn.run(
-        Ingress(fleet.sessions, signatures, utc_now).app(),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
+    settings = fleet.settings
+    application = Ingress(
+        sessions=fleet.sessions,
+        sendgrid=SendGridSignatures(settings.sendgrid_webhook_public_key, TOLERANCE_SECONDS),
+        twilio=TwilioSignatures(settings.twilio_auth_token.get_secret_value()),
+        public_url=str(settings.public_url).rstrip("/"),
+        health_max_age_seconds=settings.health_max_age_seconds,
+        clock=utc_now,
     )
+    # uvicorn shuts down on SIGINT, and then raises it once more for its caller.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(server_config(application.app(), host, port)).run()
 
 
 def flower(

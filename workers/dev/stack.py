@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from db import migrate
+from sqlalchemy import make_url
+
+from db import migrate, role
+from db.locks import connected
+from workers.dev.embedded.home import stored_password
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.redis import EmbeddedRedis
 from workers.dev.processes import ChildProcess
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _STOP_SECONDS = 15.0
-
+_ROLE = "fleet"
+_ACCOUNT_SID = f"AC{'0' * 32}"
 
 # Of the caller's environment only what programs need to run: no address and no key of anybody's.
 _NEUTRAL = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
@@ -49,6 +54,8 @@ class Stack:
         durable: Whether the data outlive a crash of the machine.
         latency: Seconds that the sandbox takes for an answer.
         usual_ports: Whether to take the ports that people expect, where they are free.
+        owner_url: The database, as whoever migrates it. Into the stack's own, the processes of the fleet log
+            in as the fleet's role, as they should in production.
     """
 
     folder: Path
@@ -57,6 +64,7 @@ class Stack:
     durable: bool = False
     latency: float = 0.0
     usual_ports: bool = False
+    owner_url: str = field(init=False, default="")
     postgres: EmbeddedPostgres | None = field(init=False, default=None)
     redis: EmbeddedRedis | None = field(init=False, default=None)
     environment: dict[str, str] = field(init=False, default_factory=dict)
@@ -92,23 +100,20 @@ class Stack:
         self.environment = dict(self.given)
         ports = {name: free_port(usual if self.usual_ports else 0) for name, usual in _USUAL_PORTS.items()}
         self.addresses = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
-        if "DATABASE_URL" not in self.given:
-            self.postgres = EmbeddedPostgres(self.folder, durable=self.durable)
-            self.postgres.start()
-            self.environment["DATABASE_URL"] = self.postgres.url
+        self._bring_up_database()
         if "REDIS_URL" not in self.given:
             self.redis = EmbeddedRedis(self.folder)
             self.redis.start()
             self.environment["REDIS_URL"] = self.redis.url
-        migrate.upgrade(self.environment["DATABASE_URL"])
-        key = f"SG.sandbox-{secrets.token_hex(8)}"
+        key, token = f"SG.sandbox-{secrets.token_hex(8)}", secrets.token_hex(16)
         self.spawn(
             "sandbox",
             "sandbox",
             *("--port", str(ports["sandbox"]), "--api-key", key, "--latency", str(self.latency)),
-            *("--webhook-url", f"{self.addresses['ingress']}/webhooks/sendgrid"),
+            *("--twilio-account-sid", _ACCOUNT_SID, "--twilio-auth-token", token),
+            *("--public-url", self.addresses["ingress"]),
         )
-        self._fill_in(key)
+        self._fill_in(key, token)
         self.environment.setdefault("FLEET_FLOWER_PASSWORD", secrets.token_urlsafe(12))
         for name in self.processes:
             port = ("--port", str(ports[name])) if name in ports else ()
@@ -145,15 +150,31 @@ class Stack:
             if server is not None:
                 server.stop()
 
-    def _fill_in(self, key: str) -> None:
+    def _bring_up_database(self) -> None:
+        if "DATABASE_URL" in self.given:
+            # Whose it is decides which roles there are.
+            self.owner_url = self.given["DATABASE_URL"]
+            migrate.upgrade(self.owner_url)
+            return
+        self.postgres = EmbeddedPostgres(self.folder, durable=self.durable)
+        self.postgres.start()
+        self.owner_url = self.postgres.url
+        migrate.upgrade(self.owner_url)
+        password = stored_password(self.folder / "role-password")
+        with connected(self.owner_url) as connection:
+            role.create(connection, _ROLE, password)
+        url = make_url(self.owner_url).set(username=_ROLE, password=password)
+        self.environment["DATABASE_URL"] = url.render_as_string(hide_password=False)
+
+    def _fill_in(self, key: str, token: str) -> None:
         """Stand in for every setting that was not given, with the sandbox as the provider."""
         sandbox = self.addresses["sandbox"]
         with self.sandbox as client:
             client.wait_until_ready()
             public_key = client.public_key()
         stand_ins = {
-            "TWILIO_ACCOUNT_SID": f"AC{'0' * 32}",
-            "TWILIO_AUTH_TOKEN": "sandbox",
+            "TWILIO_ACCOUNT_SID": _ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": token,
             "TWILIO_SMS_PHONE": "+33639980001",
             "TWILIO_WHATSAPP_PHONE": "+33639980002",
             "STRIPE_SECRET_KEY": "sk_test_sandbox",

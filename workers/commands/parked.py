@@ -1,0 +1,146 @@
+"""Dead letters, and channels paused by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from db.queries import channels, dead_letters, interventions
+from db.queries.channels import Pause
+from db.queries.dead_letters import Meant
+from tasks.wakeups import CHANNELS, QUEUE_OF_CHANNEL
+from workers.clock import utc_now
+from workers.commands.asking import Since, Who, Why, Yes, agreed, moment, somebody, span
+from workers.commands.opened import database
+from workers.commands.output import AsJson, Exit, console, fail, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db.queries.dead_letters import DeadLetter
+
+QUEUES = ("fanout", "inbox", *QUEUE_OF_CHANNEL.values())
+A_LONG_TIME = timedelta(days=3650)
+
+Queue = Annotated[str | None, typer.Option(help=f"Only of this queue: {', '.join(QUEUES)}.")]
+Error = Annotated[str | None, typer.Option(help="Only those parked with this error, as the list shows it.")]
+
+
+def dead_letters_(
+    *, queue: Queue = None, error: Error = None, since: Since = None, as_json: AsJson = False
+) -> None:
+    """List what was parked, in every queue: what keeps failing, or waits for a person's word."""
+    meant = Meant(_queue(queue), None, error, moment(since))
+    with database() as sessions, sessions() as session:
+        found = dead_letters.find(session, meant)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(_table(found))
+
+
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="As the list shows them.")
+    ] = None,
+    *,
+    queue: Queue = None,
+    error: Error = None,
+    since: Since = None,
+    why: Why = None,
+    who: Who = None,
+    yes: Yes = False,
+) -> None:
+    """Make dead letters due again. Says first which. A send of unknown outcome is then sent once more.
+
+    Example: fleet replay --queue email --error RenderError --why "the template is mended" --yes
+    """
+    if not (ids or queue or error or since):
+        raise fail("Name them by their ids, or by --queue, --error or --since.", Exit.USAGE)
+    meant = Meant(_queue(queue), ids, error, moment(since))
+    with database() as sessions:
+        with sessions() as session:
+            found = dead_letters.find(session, meant)
+        console.print(_table(found))
+        if not found:
+            raise fail("No dead letter is meant by that.", Exit.NO)
+        by = agreed(yes=yes, who=who, why=why)
+        if by is None:
+            return
+        with sessions.begin() as session:
+            dead_letters.replay(session, found, utc_now())
+            letters = [f"{letter.queue} {letter.id}" for letter in found]
+            interventions.record(session, by, "replay", {"letters": letters})
+    console.print(f"{len(found)} are due again.")
+
+
+def pause(
+    channel: Annotated[str, typer.Argument(help=f"One of {', '.join(CHANNELS)}.")],
+    *,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="30m, 6h, 2d; until resumed if not given.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Why, for the record.")],
+    who: Who = None,
+) -> None:
+    """Stop sending on a channel. What is under way ends; the rest stays due, and burns no try."""
+    name, now = _channel(channel), utc_now()
+    by = somebody(who=who, why=why)
+    until = now + (span(for_) if for_ else A_LONG_TIME)
+    with database() as sessions, sessions.begin() as session:
+        wanted = Pause(name, "BY_HAND", "by_hand", f"{by.who}: {by.why}", now, until)
+        channels.pause(session, wanted, after_probe=False)
+        interventions.record(session, by, "pause", {"channel": name, "until": until})
+    console.print(
+        f"{name} is paused" + (f" until {until:%Y-%m-%d %H:%M:%S} UTC." if for_ else " until resumed.")
+    )
+
+
+def resume(
+    channel: Annotated[str, typer.Argument(help=f"One of {', '.join(CHANNELS)}.")],
+    *,
+    why: Annotated[str, typer.Option(help="Why, for the record.")],
+    who: Who = None,
+) -> None:
+    """End a channel's pause, whoever or whatever paused it."""
+    name = _channel(channel)
+    by = somebody(who=who, why=why)
+    with database() as sessions, sessions.begin() as session:
+        paused = next((p for p in channels.pauses(session) if p.channel == name), None)
+        if paused is not None:
+            channels.resume(session, name)
+            interventions.record(session, by, "resume", {"channel": name, "kind": paused.kind})
+    if paused is None:
+        raise fail(f"{name} is not paused.", Exit.NO)
+    console.print(f"{name} goes on; it was paused as {paused.kind}: {paused.code}.", markup=False)
+
+
+def _table(found: Sequence[DeadLetter]) -> Table:
+    table = Table(show_edge=False, box=None, pad_edge=False)
+    for heading in ("since (UTC)", "queue", "id", "tries", "error"):
+        table.add_column(heading, overflow="fold")
+    for d in found:
+        table.add_row(f"{d.parked_at:%Y-%m-%d %H:%M:%S}", d.queue, d.id, str(d.tries), d.error or "-")
+    return table
+
+
+def _queue(given: str | None) -> str | None:
+    if given is not None and given.lower() not in QUEUES:
+        raise typer.BadParameter(f"no such queue: {given}; there are {', '.join(QUEUES)}")
+    return given.lower() if given else None
+
+
+def _channel(given: str) -> str:
+    if given.upper() not in CHANNELS:
+        raise typer.BadParameter(f"no such channel: {given}; there are {', '.join(CHANNELS)}")
+    return given.upper()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("dead-letters", rich_help_panel="Look")(dead_letters_)
+    for command in (replay, pause, resume):
+        app.command(rich_help_panel="By hand")(command)
