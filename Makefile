@@ -19,8 +19,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install
 	@$(BIN)/fleet demo
 
+# Side by side, each process with servers of its own; a file stays in one process.
+JOBS ?= 2
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 # The pages in a real browser; needs Chromium on the machine.
 browser: install

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 READS = (
     *("document_reviews", "document_types", "document_versions", "documents", "dossiers", "events"),
-    *("messages", "notification_deliveries", "notifications", "orders", "product_steps", "products"),
-    *("profiles", "step_instances", "steps"),
+    *("messages", "notification_deliveries", "notifications", "orders", "payment_reminders"),
+    *("product_steps", "products", "profiles", "step_instances", "steps"),
 )
 """The platform's tables that the fleet reads, whole rows."""
 
@@ -26,10 +26,11 @@ INSERTS = ("notification_deliveries", "notifications")
 
 UPDATES = {
     "notification_deliveries": (
-        *("failed_at", "provider", "provider_message_id", "provider_response", "sent_at", "status"),
+        *("failed_at", "provider", "provider_message_id", "provider_response", "recipient", "sent_at"),
+        "status",
     ),
-    # Never written: to lock a row, PostgreSQL asks for the right to update some column of it.
-    "notifications": ("read_at",),
+    # Written by the erasure of a person alone. To lock a row, PostgreSQL asks for the right to update any.
+    "notifications": ("action_url", "message", "payload", "title"),
 }
 """The columns that the fleet updates."""
 

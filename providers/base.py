@@ -23,6 +23,8 @@ class EmailMessage:
         html: The HTML part, whole.
         text: The plain-text part.
         category: The template's code, for the provider's statistics; never personal data.
+        unsubscribe_url: Where the recipient's mail client can opt out in one click, by a POST without a page
+            (RFC 8058); None where there is no opting out.
     """
 
     token: UUID
@@ -31,6 +33,7 @@ class EmailMessage:
     html: str
     text: str
     category: str
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +165,32 @@ class MessageLookup(Protocol):
 
         Raises:
             ProviderError: As for ``fetch``.
+        """
+
+
+class MessageRedaction(Protocol):
+    """Takes messages out of a provider's own records. Safe to call from many threads at once."""
+
+    def redact(self, message_id: str) -> None:
+        """Take out one message with its text and the person's address; none that is gone already is missed.
+
+        Args:
+            message_id: The provider's own id of the message.
+
+        Raises:
+            ProviderError: It is still there; ask again later.
+        """
+
+
+class AddressErasure(Protocol):
+    """Has a provider erase all that it keeps about addresses. Safe to call from many threads at once."""
+
+    def erase(self, addresses: Sequence[str]) -> None:
+        """Ask for the erasure, which the provider then does in its own time; asking twice does no harm.
+
+        Args:
+            addresses: E-mail addresses, at least one and 5,000 at most.
+
+        Raises:
+            ProviderError: It was not taken; ask again later.
         """

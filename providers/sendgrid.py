@@ -8,7 +8,7 @@ from email.utils import parseaddr
 from typing import TYPE_CHECKING, Any
 
 from sendgrid import SendGridAPIClient
-from sendgrid.helpers.mail import Category, Content, CustomArg, From, Mail, To
+from sendgrid.helpers.mail import Category, Content, CustomArg, From, Header, Mail, To
 from sendgrid.helpers.mail.exceptions import ApiKeyIncludedException
 
 from providers.base import Receipt
@@ -92,6 +92,10 @@ class SendGridEmail:
         mail.add_category(Category(message.category))
         # With the recipient, not the mail: there the API's description has an object, on top a string.
         mail.add_custom_arg(CustomArg("attempt", str(message.token), p=0))
+        if message.unsubscribe_url is not None:
+            # RFC 8058: the second header says that the first one's address takes a POST in one click.
+            mail.add_header(Header("List-Unsubscribe", f"<{message.unsubscribe_url}>"))
+            mail.add_header(Header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
         body: dict[str, Any] = mail.get()
         return body
 

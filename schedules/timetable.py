@@ -29,4 +29,5 @@ def timetable(queue: str) -> Mapping[str, Mapping[str, Any]]:
         "route notifications without deliveries": every(2, "maintenance.route_notifications"),
         "queue what the triggers have missed": every(30, "maintenance.enqueue_forgotten"),
         "have providers asked about what nobody has heard of": every(30, "maintenance.put_down_questions"),
+        "forget links that expired long ago": every(3600, "maintenance.forget_links"),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from db.queries import dispatch, queues
+from db.queries import dispatch, links, queues
 from tasks import wakeups
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FORGOTTEN_AFTER = timedelta(seconds=30)
 FORGOTTEN_WITHIN = timedelta(days=1)
+LINKS_REMEMBERED = timedelta(days=30)
+LINKS_BATCH = 1000
+LINKS_BATCHES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +83,16 @@ def register(
         """Have providers asked about messages that nobody has heard of in time."""
         return f"{sweeps.lookups.sweep()} questions put down"
 
-    del wake_due_queues, route_notifications, enqueue_forgotten, put_down_questions
+    @app.task(name="maintenance.forget_links")
+    def forget_links() -> str:
+        """Delete links that expired long ago; until then whoever follows one is told that it has."""
+        until, deleted = clock() - LINKS_REMEMBERED, 0
+        for _ in range(LINKS_BATCHES):
+            with sessions.begin() as session:
+                batch = links.expire(session, until, LINKS_BATCH)
+            deleted += batch
+            if batch < LINKS_BATCH or stopping():
+                break
+        return f"{deleted} links forgotten"
+
+    del wake_due_queues, route_notifications, enqueue_forgotten, put_down_questions, forget_links

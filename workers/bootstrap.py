@@ -14,7 +14,7 @@ from db.engine import make_engine
 from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
 from services.notifications.lookups import LookupPolicy, Lookups
-from services.notifications.render import Renderer
+from services.notifications.render import Company, Renderer
 from tasks import byhand, maintenance, notifications, wakeups
 from workers.celery_app import make_app
 from workers.channels import make_channels, retry_policy
@@ -51,6 +51,13 @@ class Fleet:
     stopping: Event
 
 
+def make_company(settings: Settings) -> Company:
+    """Who writes to people."""
+    return Company(
+        settings.company, settings.company_address, settings.company_registration, settings.company_email
+    )
+
+
 def make_fleet(settings: Settings) -> Fleet:
     """Wire a process.
 
@@ -61,7 +68,7 @@ def make_fleet(settings: Settings) -> Fleet:
     engine = make_engine(settings.database_url.get_secret_value())
     sessions = sessionmaker(engine, expire_on_commit=False)
     stopping = Event()
-    renderer = Renderer(settings.company)
+    renderer = Renderer(make_company(settings))
     channels = make_channels(settings, sessions, renderer)
     fan_out = FanOut(
         sessions=sessions,
@@ -79,7 +86,7 @@ def make_fleet(settings: Settings) -> Fleet:
         utc_now,
         region=settings.phone_region,
     )
-    evidence = Evidence(sessions, utc_now, channels.classify)
+    evidence = Evidence(sessions, utc_now, channels.classify, settings.phone_region)
     lookups = Lookups(
         sessions=sessions,
         providers=channels.lookups,

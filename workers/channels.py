@@ -26,10 +26,13 @@ from services.notifications.carriers import (
     UnprovidedCarrier,
     WhatsAppCarrier,
 )
+from services.notifications.consent import Consent
 from services.notifications.delivery import Drain
 from services.notifications.pace import Pace
+from services.notifications.quiet import Quiet
 from services.notifications.retry import RetryPolicy
 from workers.clock import utc_now
+from workers.links import make_links, make_unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,13 +108,15 @@ def make_channels(settings: Settings, sessions: sessionmaker[Session], renderer:
         channel: TwilioMessages(account, sender, public_url, transport) for channel, sender in senders.items()
     }
     words = (renderer, settings.locale, app_url)
+    shorten = make_links(settings, sessions).shorten
     carriers: Mapping[str, Carrier] = {
-        "EMAIL": EmailCarrier(sendgrid, *words),
-        "SMS": PhoneCarrier(messages["SMS"], *words, settings.phone_region),
+        "EMAIL": EmailCarrier(sendgrid, *words, unsubscribe=make_unsubscribe(settings, sessions).url),
+        "SMS": PhoneCarrier(messages["SMS"], *words, settings.phone_region, shorten),
         "WHATSAPP": WhatsAppCarrier(
             messages["WHATSAPP"],
             *words,
             settings.phone_region,
+            shorten,
             templates=whatsapp_templates.load(settings.whatsapp_templates),
             free_text_always=not (settings.twilio_base_url.host or "").endswith(TWILIO),
             give_way_after=timedelta(seconds=settings.fallback_after_seconds),
@@ -121,6 +126,7 @@ def make_channels(settings: Settings, sessions: sessionmaker[Session], renderer:
         "PUSH": UnprovidedCarrier("PUSH"),
     }
     paces = _paces(settings)
+    consent = Consent(settings.phone_region, settings.time_zone, Quiet.read(settings.quiet_hours))
     drains = {
         channel: Drain(
             channel=channel,
@@ -132,6 +138,7 @@ def make_channels(settings: Settings, sessions: sessionmaker[Session], renderer:
             clock=utc_now,
             jitter=random,
             pace=paces.get(channel),
+            consent=consent,
             lookup_after=timedelta(seconds=settings.lookup_after_seconds) if channel in senders else None,
         )
         for channel, carrier in carriers.items()

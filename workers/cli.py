@@ -11,7 +11,19 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from db.locks import BusyError
 from db.migrate import NotRecognisedError
-from workers.commands import byhand, database, deliveries, local, look, parked, processes
+from workers.commands import (
+    byhand,
+    database,
+    deliveries,
+    gdpr,
+    local,
+    look,
+    parked,
+    people,
+    processes,
+    rendering,
+    suppressed,
+)
 from workers.commands.output import Exit, errors
 from workers.dev.embedded.errors import EmbeddedError
 from workers.settings import SettingsError
@@ -23,12 +35,16 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 the answer is no, 2 wrong call or settings, 3 a service does not answer.",
 )
 app.add_typer(database.app, name="db", rich_help_panel="Database")
+app.add_typer(gdpr.app, name="gdpr", rich_help_panel="People")
 processes.register(app)
 local.register(app)
 look.register(app)
 deliveries.register(app)
 byhand.register(app)
 parked.register(app)
+people.register(app)
+suppressed.register(app)
+rendering.register(app)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from email.utils import parseaddr
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 from phonenumbers import SUPPORTED_REGIONS
@@ -25,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.models.enums import EventType
 from providers.signatures import SendGridSignatures
+from services.notifications.quiet import Quiet
 
 
 class SettingsError(Exception):
@@ -56,6 +58,20 @@ def _public_key(value: str) -> str:
 def _region(value: str) -> str:
     if value not in SUPPORTED_REGIONS:
         raise ValueError("give a country's two letters, such as FR")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("give a time zone by its name, such as Europe/Paris")
+    return value
+
+
+def _quiet(value: str) -> str:
+    try:
+        Quiet.read(value)
+    except ValueError:
+        raise ValueError("give two times of a day, such as 21:00-08:00") from None
     return value
 
 
@@ -157,6 +173,9 @@ class Settings(DatabaseSettings):
     stripe_base_url: HttpUrl = HttpUrl("https://api.stripe.com")
 
     company: Annotated[str, Field(min_length=1)] = "Partners VRAI"
+    company_address: str = ""
+    company_registration: str = ""
+    company_email: str = ""
     locale: Literal["fr", "en"] = "fr"
     app_announces: Annotated[frozenset[EventType], NoDecode, BeforeValidator(_words)] = frozenset()
     routing_grace_seconds: Positive = 5.0
@@ -164,6 +183,9 @@ class Settings(DatabaseSettings):
     email_retries: Retries = 3
     sms_retries: Retries = 3
     whatsapp_retries: Retries = 3
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"
+    quiet_hours: Annotated[str, AfterValidator(_quiet)] = ""
+    link_days: Annotated[int, Field(ge=1, le=365)] = 90
     hold_unknown: Annotated[frozenset[Sendable], NoDecode, BeforeValidator(_words)] = frozenset()
     phone_region: Annotated[str, AfterValidator(_region)] = "FR"
     whatsapp_templates: FilePath | None = None

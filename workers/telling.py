@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.models import Event, Notification
-    from db.models.fleet import Attempt, DispatchRow, FallbackRow, ReceiptRow
+    from db.models.fleet import Attempt, DispatchRow, FallbackRow, Preference, ReceiptRow
     from db.queries.story import DeliveryStory, Story
 
 
@@ -57,6 +57,7 @@ def tell(story: Story, now: datetime) -> list[Moment]:
         moments.append(_notification(notification, author))
     for delivery in story.deliveries:
         moments += _delivery(delivery, now)
+    moments += [Moment(None, "person", said.user_id, _wants(said)) for said in story.preferences]
     return sorted(moments, key=lambda moment: moment.at or datetime.max.replace(tzinfo=UTC))
 
 
@@ -89,8 +90,9 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
     )
     for attempt in story.attempts:
         yield from _attempt(attempt)
+    opened = {attempt.token: attempt.opened_at for attempt in story.attempts}
     for receipt in story.receipts:
-        yield from _receipt(receipt)
+        yield from _receipt(receipt, opened[receipt.token])
     for question in story.lookups:
         error = f", {question.last_error}" if question.last_error else ""
         told = f"{_QUESTIONS[question.kind]} at {_time(question.due_at)}, asked {question.tries} times{error}"
@@ -104,10 +106,7 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
         told = f"{callback.provider} says {callback.event} ({handled.lower()})"
         yield Moment(callback.received_at, "callback", delivery.id, told)
     if story.queued is not None:
-        yield Moment(None, "queue", delivery.id, _place(story.queued, now))
-        if story.pause is not None and story.pause.paused_until > now:
-            told = f"paused until {_time(story.pause.paused_until)}: {story.pause.code} {story.pause.detail}"
-            yield Moment(None, "channel", delivery.id, told)
+        yield from _waiting(story, story.queued, now)
     if delivery.status != "PENDING":
         response = delivery.provider_response or {}
         why = f": {response['code']} {response.get('error', '')}".rstrip() if "code" in response else ""
@@ -118,13 +117,27 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
         )
 
 
-def _receipt(receipt: ReceiptRow) -> Iterator[Moment]:
+def _waiting(story: DeliveryStory, queued: DispatchRow, now: datetime) -> Iterator[Moment]:
+    which, pause, suppressed = story.delivery.id, story.pause, story.suppressed
+    yield Moment(None, "queue", which, _place(queued, now))
+    if suppressed is not None:
+        told = f"suppressed since {_time(suppressed.since)}: {suppressed.reason}, said by {suppressed.source}"
+        yield Moment(None, "address", which, told)
+    if pause is not None and pause.paused_until > now:
+        told = f"paused until {_time(pause.paused_until)}: {pause.code} {pause.detail}"
+        yield Moment(None, "channel", which, told)
+
+
+def _receipt(receipt: ReceiptRow, opened_at: datetime) -> Iterator[Moment]:
     for state in ("deferred", "sent", "delivered", "opened", "clicked", "failed", "bounced"):
         at: datetime | None = getattr(receipt, f"{state}_at")
         if at is not None:
             last = receipt.state == state.upper()
             said = " ".join(part for part in (receipt.code, receipt.reason) if part) if last else ""
-            yield Moment(at, "receipt", receipt.token, f"{state}{f': {said}' if said else ''}")
+            # A provider's time may have whole seconds only: its word does not come before what it is about.
+            yield Moment(
+                max(at, opened_at), "receipt", receipt.token, f"{state}{f': {said}' if said else ''}"
+            )
 
 
 def _fallback(fallback: FallbackRow, delivery_id: UUID) -> Moment:
@@ -159,7 +172,23 @@ def _place(queued: DispatchRow, now: datetime) -> str:
         return f"parked since {_time(queued.parked_at)}, {tries}, {queued.last_code or 'no code'}"
     if queued.lease_until is not None and queued.lease_until > now:
         return f"in a worker's hands until {_time(queued.lease_until)}, {tries}"
+    if queued.last_code == "quiet_hours" and queued.due_at > now:
+        return f"quiet hours until {_time(queued.due_at)}, {tries}"
     return f"due {_time(queued.due_at)}, {tries}"
+
+
+def _wants(said: Preference) -> str:
+    parts = [
+        f"language {said.locale}" if said.locale else "",
+        f"time zone {said.time_zone}" if said.time_zone else "",
+        "prefers SMS" if said.prefers_sms else "",
+        f"nothing by {', '.join(said.refused_channels)}" if said.refused_channels else "",
+        f"nothing of {', '.join(said.opted_out)}" if said.opted_out else "",
+        f"quiet {said.quiet_from:%H:%M} to {said.quiet_to:%H:%M}"
+        if said.quiet_from and said.quiet_to
+        else "",
+    ]
+    return "; ".join(part for part in parts if part) or "wants nothing in particular"
 
 
 def _time(at: datetime) -> str:

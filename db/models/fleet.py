@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -229,3 +229,70 @@ class Intervention(Base):
     why: Mapped[str]
     subject: Mapped[UUID | None]
     details: Mapped[dict[str, Any]]
+
+
+class Preference(Base):
+    """What a person has said about being written to."""
+
+    __tablename__ = "preferences"
+    __table_args__ = _FLEET
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    locale: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    prefers_sms: Mapped[bool] = mapped_column(server_default="false")
+    refused_channels: Mapped[list[str]] = mapped_column(server_default="{}")
+    opted_out: Mapped[list[str]] = mapped_column(server_default="{}")
+    quiet_from: Mapped[time | None]
+    quiet_to: Mapped[time | None]
+    updated_at: Mapped[Stamped]
+
+
+class Suppression(Base):
+    """An address that is not to be written to."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = _FLEET
+
+    id: Mapped[Id]
+    channel: Mapped[str]
+    address: Mapped[str]
+    reason: Mapped[str]
+    source: Mapped[str]
+    since: Mapped[Stamped]
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str | None]
+    lifted_why: Mapped[str | None]
+
+
+class Link(Base):
+    """A link on the fleet's own domain."""
+
+    __tablename__ = "links"
+    __table_args__ = _FLEET
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    target: Mapped[str]
+    user_id: Mapped[UUID | None]
+    notification_id: Mapped[UUID | None]
+    subject_id: Mapped[UUID | None]
+    created_at: Mapped[Stamped]
+    expires_at: Mapped[datetime]
+    clicks: Mapped[int] = mapped_column(server_default="0")
+    first_clicked_at: Mapped[datetime | None]
+    last_clicked_at: Mapped[datetime | None]
+
+
+class Erasure(Base):
+    """What was erased of a person."""
+
+    __tablename__ = "erasures"
+    __table_args__ = _FLEET
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID]
+    at: Mapped[Stamped]
+    who: Mapped[str]
+    why: Mapped[str]
+    redacted: Mapped[dict[str, Any]]

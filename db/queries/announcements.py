@@ -88,6 +88,7 @@ _UNROUTED = text("""
     where n.created_at >= greatest(:since, (select installed_at from fleet.installation))
       and n.created_at <= :until
       and not exists (select from public.notification_deliveries d where d.notification_id = n.id)
+      and not coalesce(n.payload ? 'redacted_at', false)
     order by n.created_at
     limit :limit
     for update of n skip locked

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, time
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -22,9 +22,11 @@ class ClaimedRow:
     ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
     the (notification, channel). ``announced_as`` is the notification that told this person of the same event
     before, and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
-    ``unproved`` how many before it were given up for want of evidence. ``unsearched`` is
-    whether its provider's list is still to be searched for it. ``last_inbound_at`` is when the recipient last
-    wrote to us on this channel.
+    ``unproved`` how many before it were given up for want of evidence. ``unheard`` is whether
+    a callback about it is stored and not worked off, ``searches`` how often its provider's list was searched
+    for it, None where that was never put down. ``last_inbound_at`` is when the recipient last wrote to us on
+    this channel. ``arrived_on`` is the channel that this one took over from, where the message has arrived
+    there after all. The rest is what the person has said, as in ``fleet.preferences``.
     """
 
     delivery_id: UUID
@@ -48,8 +50,16 @@ class ClaimedRow:
     announced_by: str | None
     open_token: UUID | None
     opened_at: datetime | None
-    unsearched: bool
+    unheard: bool
+    searches: int | None
     last_inbound_at: datetime | None
+    arrived_on: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    refused_channels: Sequence[str] = ()
+    opted_out: Sequence[str] = ()
+    quiet_from: time | None = None
+    quiet_to: time | None = None
 
 
 # Materialized: the locking sub-select must run once, or more rows than the limit would be locked.
@@ -74,13 +84,23 @@ _LEASE = """
       announced.notification_id as announced_as, announced.announced_by,
       open_attempt.token as open_token, open_attempt.opened_at,
       exists (
-        select from fleet.lookups k
-        where k.token = open_attempt.token and k.kind = 'SEARCH' and k.tries = 0) as unsearched,
-      conversation.last_inbound_at
+        select from fleet.inbox i
+        where i.body ->> 'attempt' = open_attempt.token::text
+          and i.handled_at is null and i.parked_at is null) as unheard,
+      (select k.tries from fleet.lookups k where k.token = open_attempt.token) as searches,
+      conversation.last_inbound_at,
+      (select f.from_channel
+       from fleet.fallbacks f join fleet.receipts r on r.delivery_id = f.from_delivery_id
+       where f.notification_id = d.notification_id and f.to_delivery_id = d.id
+         and coalesce(r.delivered_at, r.opened_at, r.clicked_at) is not null
+       limit 1) as arrived_on,
+      said.locale, said.time_zone, coalesce(said.refused_channels, '{{}}') as refused_channels,
+      coalesce(said.opted_out, '{{}}') as opted_out, said.quiet_from, said.quiet_to
     from leased l
     left join public.notification_deliveries d on d.id = l.delivery_id
     left join public.notifications n on n.id = d.notification_id
     left join public.profiles person on person.id = n.user_id
+    left join fleet.preferences said on said.user_id = n.user_id
     left join fleet.delivery_places place
       on place.notification_id = d.notification_id and place.channel = d.channel::text
     left join lateral (

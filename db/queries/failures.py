@@ -69,10 +69,13 @@ _LIST = text("""
       (select r.state from fleet.receipts r join fleet.attempts a using (token)
        where r.delivery_id = d.id order by a.number desc limit 1) as receipt,
       case
+        when n.payload ? 'redacted_at' then 'the person was erased'
         when d.status::text not in ('FAILED', 'BOUNCED') then 'is ' || d.status::text
         when d.provider_response ->> 'code' in ('duplicate_delivery', 'duplicate_notification', 'superseded')
           then 'another delivery says the same'
-        when next.status::text in ('PENDING', 'SENT') then 'SMS has taken over, and is ' || next.status::text
+        when next.status is not null then f.to_channel || ' has taken over, and is ' || next.status::text
+        when before.status::text in ('PENDING', 'SENT')
+          then 'it stands in for ' || before.channel::text || ', which is ' || before.status::text
       end as obstacle
     from public.notification_deliveries d
     join public.notifications n on n.id = d.notification_id
@@ -81,6 +84,8 @@ _LIST = text("""
       on f.notification_id = d.notification_id and f.from_channel = d.channel::text
       and f.from_delivery_id = d.id
     left join public.notification_deliveries next on next.id = f.to_delivery_id
+    left join fleet.fallbacks g on g.notification_id = d.notification_id and g.to_delivery_id = d.id
+    left join public.notification_deliveries before on before.id = g.from_delivery_id
     where (cast(:ids as uuid[]) is null or d.id = any(:ids))
       and (cast(:channel as text) is null or d.channel::text = :channel)
       and (cast(:status as text) is null or d.status::text = :status)

@@ -11,6 +11,7 @@ from db import json_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.orm import Session
@@ -30,18 +31,20 @@ class By:
 
 
 _RECORD = text("""
-    insert into fleet.interventions (who, why, action, subject, details)
-    select :who, :why, :action, r.subject, r.details
+    insert into fleet.interventions (at, who, why, action, subject, details)
+    select coalesce(cast(:at as timestamptz), now()), :who, :why, :action, r.subject, r.details
     from jsonb_to_recordset(cast(:rows as jsonb)) as r(subject uuid, details jsonb)
 """)
 
 
-def record(
+def record(  # noqa: PLR0913 - a row's own columns
     session: Session,
     by: By,
     action: str,
     details: Mapping[str, object],
     subjects: list[UUID] | None = None,
+    *,
+    at: datetime | None = None,
 ) -> None:
     """Record an action: one row for each subject, or one row without any.
 
@@ -51,7 +54,8 @@ def record(
         action: What was done, such as ``retry``.
         details: What else is to be known of it; no personal data.
         subjects: The ids that it was done to.
+        at: When; by the database's clock where it is not given.
     """
     rows = [{"subject": subject, "details": details} for subject in subjects or (None,)]
-    values = {"who": by.who, "why": by.why, "action": action, "rows": json_rows.dumps(rows)}
+    values = {"at": at, "who": by.who, "why": by.why, "action": action, "rows": json_rows.dumps(rows)}
     session.execute(_RECORD, values)

@@ -49,7 +49,7 @@ class Recorded:
         delivery_id: Its delivery.
         proved: Whether the attempt's outcome was unknown, or known otherwise, and is now ACCEPTED.
         added: Whether something was said for the first time.
-        state: The state, where it is another than before.
+        state: The state, where it or its code or reason is another than before.
     """
 
     token: UUID
@@ -137,7 +137,7 @@ _RECORD = text("""
             (excluded.state, excluded.deferred_at, excluded.sent_at, excluded.delivered_at,
              excluded.opened_at, excluded.clicked_at, excluded.failed_at, excluded.bounced_at,
              excluded.code, excluded.reason)
-      returning token, state
+      returning token, state, code, reason
     ), proved as (
       update fleet.attempts a
       set closed_at = :now, outcome = 'ACCEPTED', evidence = :evidence, provider_message_id = p.message_id
@@ -146,7 +146,8 @@ _RECORD = text("""
       returning a.token
     )
     select a.token, a.delivery_id, p.token is not null as proved, r.token is not null as added,
-      nullif(r.state, before.state) as state
+      case when (r.state, r.code, r.reason) is distinct from (before.state, before.code, before.reason)
+        then r.state end as state
     from fleet.attempts a
     left join recorded r on r.token = a.token
     left join proved p on p.token = a.token
@@ -193,7 +194,9 @@ _CONCLUDE = text("""
       from concluded c
       where d.id = c.id
         and (d.status::text in ('PENDING', 'SENT')
-             or d.provider_response ->> 'code' = 'no_evidence' or d.provider_response ? 'receipt'
+             or d.provider_response ->> 'code' in
+               ('no_evidence', 'superseded', 'suppressed', 'refused_channel', 'opted_out')
+             or d.provider_response ? 'receipt'
              or (c.arrived and d.provider_response ? 'code'))
         and (d.status::text, d.provider_message_id, d.provider_response, d.failed_at) is distinct from
             (c.word, c.provider_message_id, c.response, case when c.failure is not null then c.failed_at end)

@@ -18,7 +18,9 @@ from db.models.fleet import (
     Intervention,
     Lookup,
     OutboxRow,
+    Preference,
     ReceiptRow,
+    Suppression,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class DeliveryStory:
         lookups: Questions to the provider that are open.
         fallback: How it gave way to another channel, or took over from one.
         interventions: What was done to it by hand.
+        suppressed: Why its address is not to be written to at present, if it is not.
     """
 
     delivery: NotificationDelivery
@@ -54,6 +57,7 @@ class DeliveryStory:
     lookups: Sequence[Lookup]
     fallback: FallbackRow | None
     interventions: Sequence[Intervention]
+    suppressed: Suppression | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Story:
     fanout: Fanout | None
     notifications: Sequence[tuple[Notification, str | None]]
     deliveries: Sequence[DeliveryStory]
+    preferences: Sequence[Preference]
 
 
 _CALLBACKS = text("""
@@ -140,6 +145,9 @@ def _tell(
         fanout=session.get(Fanout, event.id) if event else None,
         notifications=[(notification, authors.get(notification.id)) for notification in notifications],
         deliveries=[_tell_delivery(session, delivery) for delivery in deliveries],
+        preferences=session.scalars(
+            select(Preference).where(Preference.user_id.in_({n.user_id for n in notifications}))
+        ).all(),
     )
 
 
@@ -153,6 +161,12 @@ def _tell_delivery(session: Session, delivery: NotificationDelivery) -> Delivery
         FallbackRow.from_delivery_id == delivery.id, FallbackRow.to_delivery_id == delivery.id
     )
     by_hand = select(Intervention).where(Intervention.subject == delivery.id).order_by(Intervention.at)
+    suppressed = (
+        select(Suppression)
+        .where(Suppression.channel == delivery.channel, Suppression.lifted_at.is_(None))
+        .where(Suppression.address.in_([delivery.recipient, delivery.recipient.lower()]))
+        .order_by(Suppression.since)
+    )
     return DeliveryStory(
         delivery=delivery,
         attempts=attempts,
@@ -167,4 +181,5 @@ def _tell_delivery(session: Session, delivery: NotificationDelivery) -> Delivery
             )
         ).first(),
         interventions=session.scalars(by_hand).all(),
+        suppressed=session.scalars(suppressed).first(),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from providers.base import EmailMessage, PhoneMessage, Receipt
 from providers.errors import Rejected, Undeliverable
-from services.notifications import catalogue, phone_words, phones, subject, whatsapp_templates
+from services.notifications import catalogue, phone_words, phones, sms, subject, whatsapp_templates
 from services.notifications.template_codes import Template
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from db.queries.dispatch import ClaimedRow
     from providers.base import ContentTemplate, EmailProvider, PhoneProvider
-    from services.notifications.render import Renderer
+    from services.notifications.render import RenderedPhone, Renderer
     from services.notifications.whatsapp_templates import ApprovedTemplates
 
 FREE_TEXT_WINDOW: Final = timedelta(hours=24)
@@ -34,12 +34,15 @@ class EmailCarrier:
         renderer: Writes the words.
         locale: The language of people who have not chosen one.
         app_url: The platform's site, for links that are given as a path.
+        unsubscribe: From a person's id and a category, where that person opts out of it; absolute. Without
+            it, no e-mail says how.
     """
 
     sender: EmailProvider
     renderer: Renderer
     locale: str
     app_url: str
+    unsubscribe: Callable[[UUID, str], str] | None = None
 
     @property
     def provider(self) -> str:
@@ -53,8 +56,10 @@ class EmailCarrier:
             ProviderError: The provider did not take it, or nobody knows.
             RenderError: It has no words; nothing left.
         """
-        template, variables = _content(claimed, self.locale, self.app_url)
-        words = self.renderer.email(template, self.locale, variables)
+        locale = claimed.locale or self.locale
+        template, variables = _content(claimed, locale, self.app_url)
+        unsubscribe_url = self._unsubscribe_url(claimed)
+        words = self.renderer.email(template, locale, variables, unsubscribe_url=unsubscribe_url)
         return self.sender.send(
             EmailMessage(
                 token=token,
@@ -63,13 +68,20 @@ class EmailCarrier:
                 html=words.html,
                 text=words.text,
                 category=template,
+                unsubscribe_url=unsubscribe_url,
             )
         )
+
+    def _unsubscribe_url(self, claimed: ClaimedRow) -> str | None:
+        route = catalogue.route(claimed.template_code)
+        if self.unsubscribe is None or claimed.user_id is None or route.mandatory:
+            return None
+        return self.unsubscribe(claimed.user_id, route.category)
 
 
 @dataclass(frozen=True)
 class PhoneCarrier:
-    """SMS: the notice's words as plain text.
+    """SMS: the words in brief and their link, in one part.
 
     Attributes:
         sender: The provider.
@@ -77,6 +89,8 @@ class PhoneCarrier:
         locale: The language of people who have not chosen one.
         app_url: The platform's site, for links that are given as a path.
         region: The country of numbers that are written without one, by its two letters.
+        shorten: From a link, a notification's id and a person's, the link to send instead. Without it, links
+            go as they are.
     """
 
     sender: PhoneProvider
@@ -84,6 +98,7 @@ class PhoneCarrier:
     locale: str
     app_url: str
     region: str
+    shorten: Callable[[str, UUID, UUID], str] | None = None
 
     @property
     def provider(self) -> str:
@@ -105,19 +120,34 @@ class PhoneCarrier:
             recipient = phones.e164(claimed.recipient or "", self.region)
         except phones.UnreadableNumberError as error:
             raise Rejected("invalid_number", str(error)) from None
-        template, variables = _content(claimed, self.locale, self.app_url)
-        link = subject.absolute(self.app_url, claimed.action_url)
+        body, template = self._said(claimed)
         return PhoneMessage(
             token=token,
             recipient=recipient,
-            body=phone_words.body(self.renderer.notice(template, self.locale, variables), link),
+            body=body,
             validity_seconds=catalogue.route(claimed.template_code).validity_seconds,
+            template=template,
         )
+
+    def _said(self, claimed: ClaimedRow) -> tuple[str, ContentTemplate | None]:
+        """The text, and what is sent instead of it."""
+        return sms.fit(self._words(claimed).sms, self._link(claimed)), None
+
+    def _words(self, claimed: ClaimedRow) -> RenderedPhone:
+        locale = claimed.locale or self.locale
+        template, variables = _content(claimed, locale, self.app_url)
+        return self.renderer.phone(template, locale, variables)
+
+    def _link(self, claimed: ClaimedRow) -> str | None:
+        link = subject.absolute(self.app_url, claimed.action_url)
+        if link is None or self.shorten is None or claimed.notification_id is None or claimed.user_id is None:
+            return link
+        return self.shorten(link, claimed.notification_id, claimed.user_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WhatsAppCarrier(PhoneCarrier):
-    """WhatsApp: an approved template's words, or the notice's where free text is taken.
+    """WhatsApp: an approved template's words, or the words at length where free text is taken.
 
     Attributes:
         templates: The approved templates.
@@ -136,16 +166,22 @@ class WhatsAppCarrier(PhoneCarrier):
         """What is handed over; raises ``Undeliverable`` where WhatsApp would not take our words."""
         message = super().message(claimed, token)
         seconds = min(message.validity_seconds, int(self.give_way_after.total_seconds()))
-        return replace(message, template=self._approved(claimed), validity_seconds=max(1, seconds))
+        return replace(message, validity_seconds=max(1, seconds))
+
+    def _said(self, claimed: ClaimedRow) -> tuple[str, ContentTemplate | None]:
+        words, template = self._words(claimed).whatsapp, self._approved(claimed)
+        # Beside a template the text is not sent, and needs no link made for it.
+        return phone_words.body(words, self._link(claimed) if template is None else None), template
 
     def _approved(self, claimed: ClaimedRow) -> ContentTemplate | None:
         """The approved template, filled; None where the plain text will do."""
-        template, variables = _content(claimed, self.locale, self.app_url)
-        approved = self.templates.get((template, self.locale))
-        lack = f"no approved template says {template} in {self.locale}"
+        locale = claimed.locale or self.locale
+        template, variables = _content(claimed, locale, self.app_url)
+        approved = self.templates.get((template, locale))
+        lack = f"no approved template says {template} in {locale}"
         if approved is not None:
             try:
-                return whatsapp_templates.fill(approved, template, self.locale, variables)
+                return whatsapp_templates.fill(approved, template, locale, variables)
             except whatsapp_templates.IncompleteError as error:
                 lack = str(error)
         if self.free_text_always or self._is_conversing(claimed):

@@ -5,7 +5,8 @@ accident. The program does not start with a hole in either table.
 
 In the app and by e-mail a person gets everything. The phone is for what asks the person to act or ends a
 wait: a document was refused, a payment failed, an adviser wrote; the dossier was opened, a payment arrived,
-an adviser has finished a step or put documents there, the dossier is complete. What confirms the person's own
+an adviser has finished a step or put documents there, the dossier is complete; an order is to be paid, is
+cancelled, or its payment has made the account active again. What confirms the person's own
 act of a moment ago, or tells of progress that needs nobody, does not ring: DOCUMENT_RECEIVED,
 DOCUMENT_APPROVED, STEP_COMPLETED, STATUS_CHANGED. The application's own words (GENERIC) ring where the
 application itself says so.
@@ -59,6 +60,8 @@ class Route:
         priority: Which goes first.
         validity_seconds: How long a phone message may wait at the provider, 1 to 36,000 s (Twilio's
             ``ValidityPeriod``); later it would be stale, and is not delivered.
+        mandatory: Whether it goes to those as well who want none of its category: it is owed to them by the
+            contract, or they must act on it. Otherwise they can opt out, and its e-mail says how.
     """
 
     category: Category
@@ -66,6 +69,7 @@ class Route:
     channels: tuple[NotificationChannel, ...]
     priority: Priority
     validity_seconds: int
+    mandatory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +164,31 @@ def _route(
     channels: tuple[NotificationChannel, ...],
     priority: Priority = Priority.ORDINARY,
     hours: int = 4,
+    *,
+    mandatory: bool = False,
 ) -> Route:
-    return Route(category, Audience.CLIENT, channels, priority, hours * _HOUR)
+    return Route(category, Audience.CLIENT, channels, priority, hours * _HOUR, mandatory)
 
 
 # An adviser waits for an answer today: 2 h. What stays as it is may come 8 h later, and the rest 4 h.
 ROUTES: Mapping[Template, Route] = {
-    Template.WELCOME: _route(Category.DOSSIER, _PHONE_TOO),
+    Template.WELCOME: _route(Category.DOSSIER, _PHONE_TOO, mandatory=True),
     Template.DOCUMENT_RECEIVED: _route(Category.DOSSIER, _SCREEN, Priority.CAN_WAIT),
-    Template.DOCUMENTS_DELIVERED: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
+    Template.DOCUMENTS_DELIVERED: _route(Category.DOSSIER, _PHONE_TOO, hours=8, mandatory=True),
     Template.DOCUMENT_APPROVED: _route(Category.DOSSIER, _SCREEN),
-    Template.DOCUMENT_REJECTED: _route(Category.DOSSIER, _PHONE_TOO, Priority.URGENT),
+    Template.DOCUMENT_REJECTED: _route(Category.DOSSIER, _PHONE_TOO, Priority.URGENT, mandatory=True),
     Template.STEP_COMPLETED: _route(Category.DOSSIER, _SCREEN, Priority.CAN_WAIT),
     Template.STEP_COMPLETED_BY_ADVISER: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
-    Template.DOSSIER_COMPLETED: _route(Category.DOSSIER, _PHONE_TOO, hours=8),
+    Template.DOSSIER_COMPLETED: _route(Category.DOSSIER, _PHONE_TOO, hours=8, mandatory=True),
     Template.STATUS_CHANGED: _route(Category.DOSSIER, _SCREEN),
-    Template.PAYMENT_RECEIVED: _route(Category.PAYMENT, _PHONE_TOO),
-    Template.PAYMENT_FAILED: _route(Category.PAYMENT, _PHONE_TOO, Priority.URGENT),
+    Template.PAYMENT_RECEIVED: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
+    Template.PAYMENT_FAILED: _route(Category.PAYMENT, _PHONE_TOO, Priority.URGENT, mandatory=True),
+    Template.PAYMENT_LINK: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
+    Template.REMINDER: _route(Category.REMINDER, _PHONE_TOO, Priority.CAN_WAIT),
+    Template.ORDER_CANCELLED: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
+    Template.WELCOME_BACK: _route(Category.DOSSIER, _PHONE_TOO, mandatory=True),
     Template.NEW_MESSAGE: _route(Category.DOSSIER, _PHONE_TOO, Priority.URGENT, hours=2),
-    Template.GENERIC: _route(Category.OTHER, _SCREEN),
+    Template.GENERIC: _route(Category.OTHER, _SCREEN, mandatory=True),
 }
 
 WAYS: Mapping[NotificationChannel, NotificationChannel] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,9 @@ class Kind(Enum):
     LINE = auto()  # text on one line: a line break in a name must not begin a paragraph of ours
     LINES = auto()  # text whose line breaks are kept
     MINOR_UNITS = auto()  # a whole number
+    COUNT = auto()  # a whole number from 1
+    FLAG = auto()  # true or false
+    DATE = auto()  # a day, as it is kept in JSON: 2026-12-21
     WEB_ADDRESS = auto()  # absolute, http or https
 
 
@@ -65,6 +69,11 @@ _PAYMENT: Final[Mapping[str, Variable]] = {
     "currency": Variable(Kind.LINE, optional=True),
     "product": _LINE,
 }
+_DUE: Final[Mapping[str, Variable]] = {
+    "amount": Variable(Kind.MINOR_UNITS),
+    "currency": _LINE,
+    "product": _LINE,
+}
 _OWN: Final[Mapping[Template, Mapping[str, Variable]]] = {
     Template.WELCOME: {"product": _LINE, "reference": _LINE},
     Template.DOCUMENT_RECEIVED: {"document": _LINE},
@@ -77,6 +86,11 @@ _OWN: Final[Mapping[Template, Mapping[str, Variable]]] = {
     Template.STATUS_CHANGED: {"status": _LINE, "reference": _LINE},
     Template.PAYMENT_RECEIVED: _PAYMENT,
     Template.PAYMENT_FAILED: _PAYMENT,
+    Template.PAYMENT_LINK: {**_DUE, "expires_on": Variable(Kind.DATE, optional=True)},
+    # The first reminder, those that follow and the last one are worded each in its own way.
+    Template.REMINDER: {**_DUE, "number": Variable(Kind.COUNT), "last": Variable(Kind.FLAG)},
+    Template.ORDER_CANCELLED: _PAYMENT,
+    Template.WELCOME_BACK: {"product": _LINE, "reference": _LINE},
     Template.NEW_MESSAGE: {"reference": _LINE},
     Template.GENERIC: {"title": _LINE, "message": Variable(Kind.LINES)},
 }
@@ -84,6 +98,18 @@ _OWN: Final[Mapping[Template, Mapping[str, Variable]]] = {
 VARIABLES: Final[Mapping[Template, Mapping[str, Variable]]] = {
     template: {**COMMON, **_OWN[template]} for template in Template
 }
+
+
+def code(template: str, locale: str) -> Template:
+    """The template of that name.
+
+    Raises:
+        RenderError: There is none.
+    """
+    try:
+        return Template(template)
+    except ValueError:
+        raise RenderError(template, locale, f"no such template; there are {', '.join(Template)}") from None
 
 
 def checked(template: Template, locale: str, given: Mapping[str, object]) -> dict[str, object]:
@@ -110,15 +136,40 @@ def checked(template: Template, locale: str, given: Mapping[str, object]) -> dic
 def _checked(variable: Variable, value: object) -> object:
     if variable.optional and (value is None or (isinstance(value, str) and not value.strip())):
         return None
-    if variable.kind is Kind.MINOR_UNITS:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError("must be a whole number of minor units")
+    match variable.kind:
+        case Kind.MINOR_UNITS:
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ValueError("must be a whole number of minor units")  # noqa: TRY004 - a variable's content, not a caller's argument
+            return value
+        case Kind.COUNT:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError("must be a whole number from 1")
+            return value
+        case Kind.FLAG:
+            if not isinstance(value, bool):
+                raise ValueError("must be true or false")  # noqa: TRY004 - as above
+            return value
+        case Kind.DATE:
+            return _date(value)
+        case _:
+            return _text(variable.kind, value)
+
+
+def _date(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("must be a day such as 2026-12-21") from None
+
+
+def _text(kind: Kind, value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be text")  # noqa: TRY004 - a variable's content, not a caller's argument
-    text = tidy_lines(value) if variable.kind is Kind.LINES else one_line(value)
+        raise ValueError("must be text")  # noqa: TRY004 - as above
+    text = tidy_lines(value) if kind is Kind.LINES else one_line(value)
     if not text:
         raise ValueError("is blank")
-    if variable.kind is Kind.WEB_ADDRESS and not _WEB_ADDRESS.fullmatch(text):
+    if kind is Kind.WEB_ADDRESS and not _WEB_ADDRESS.fullmatch(text):
         raise ValueError("must be an absolute http or https address")
     return text

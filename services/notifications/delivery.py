@@ -25,6 +25,7 @@ from db.queries import channels, dispatch
 from db.queries.channels import Gate, Pause
 from providers.errors import ProviderError
 from services.notifications import outcomes
+from services.notifications.consent import Consent
 from services.notifications.judgement import judge
 from services.notifications.retry import RetryPolicy, decide
 from services.notifications.settling import Ended, Settler
@@ -73,6 +74,7 @@ class Drain:
         side_by_side: Sends under way at once.
         pace: The limits to keep; None where there are none.
         lookup_after: When to ask the provider for the fate of an accepted message; None where it cannot be.
+        consent: Whether people are to be written to.
         clock: Gives the time, aware, UTC.
         jitter: Gives a number in [0, 1).
     """
@@ -87,6 +89,7 @@ class Drain:
     jitter: Callable[[], float] = random.random
     pace: Pace | None = None
     lookup_after: timedelta | None = None
+    consent: Consent = field(default_factory=Consent)
     _running: Lock = field(init=False, default_factory=Lock)
     _under_way: int = field(init=False, default=0)
     _arrivals: SimpleQueue[Ended | None] = field(init=False, default_factory=SimpleQueue)
@@ -95,7 +98,12 @@ class Drain:
 
     def __post_init__(self) -> None:
         self._settler = Settler(
-            self.channel, self.carrier.provider, self.sessions, self.clock, self.lookup_after
+            self.channel,
+            self.carrier.provider,
+            self.sessions,
+            self.clock,
+            self.lookup_after,
+            self.consent.region,
         )
         self._threads = ThreadPoolExecutor(
             self.side_by_side, thread_name_prefix=f"send-{self.channel.lower()}"
@@ -125,7 +133,7 @@ class Drain:
             row = dispatch.claim_one(session, delivery_id, now, now + self.lease)
             if row is None:
                 return None
-            early, opened = judge(session, [row], now, self.policy, self.carrier.provider)
+            early, opened = self._judge(session, [row], now)
         ended = [Ended(row, settlement) for row, settlement in early]
         held_back, granted = self._keep_pace(opened)
         ended += held_back + [self._send(claimed, token) for claimed, token in granted]
@@ -225,10 +233,16 @@ class Drain:
                 return gate, [], []
             limit = 1 if gate is Gate.PROBE else room
             rows = dispatch.claim_due(session, self.channel, limit, now, now + self.lease)
-            early, opened = judge(session, rows, self.clock(), self.policy, self.carrier.provider)
+            early, opened = self._judge(session, rows, self.clock())
             if gate is Gate.PROBE and not opened:
                 channels.give_probe_back(session, self.channel, now)
             return gate, early, opened
+
+    def _judge(
+        self, session: Session, rows: Sequence[ClaimedRow], now: datetime
+    ) -> tuple[list[tuple[ClaimedRow, Settlement]], list[tuple[ClaimedRow, UUID]]]:
+        provider, searchable = self.carrier.provider, self.lookup_after is not None
+        return judge(session, rows, now, self.policy, provider, searchable=searchable, consent=self.consent)
 
     def _send_and_report(self, claimed: ClaimedRow, token: UUID) -> None:
         self._arrivals.put(self._send(claimed, token))

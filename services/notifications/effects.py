@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from db import json_rows
 from db.queries import codes, receipts
+from services.notifications import stops
 from services.notifications.fallback import give_way
 from services.notifications.receipts import ARRIVED, FAILED
 
@@ -52,9 +53,11 @@ class Effects:
 
     Attributes:
         classify: By provider, how its codes are taken; a provider without an entry has no table of codes.
+        region: The country of numbers that are written without one, by its two letters.
     """
 
     classify: Mapping[str, Classify]
+    region: str
 
     def apply(self, session: Session, words: Sequence[Word], evidence: str, now: datetime) -> list[Handled]:
         """Write down what was said and what follows from it.
@@ -83,6 +86,7 @@ class Effects:
         suppressed = {by_token[v.token].delivery_id for v in verdicts if v.kind == "suppressed"}
         self._follow_up(session, news, suppressed, now)
         _count_unseen(session, verdicts, now)
+        stops.heed_refusals(session, {v.token for v in verdicts if v.kind == "suppressed"}, self.region)
         return [_handled(w, of, by_token) for w, of in zip(words, held, strict=True)]
 
     @staticmethod

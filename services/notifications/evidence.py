@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import json_rows
 from db.queries import conversations, inbox
-from services.notifications import receipts
+from services.notifications import receipts, stops
 from services.notifications.effects import Effects, Handled
 from services.notifications.receipts import Inbound, Word
 
@@ -40,11 +40,13 @@ class Evidence:
         sessions: Makes sessions.
         clock: Gives the time, aware, UTC.
         classify: By provider, how its codes are taken; see ``Effects``.
+        region: As for ``Effects``.
     """
 
     sessions: sessionmaker[Session]
     clock: Callable[[], datetime]
     classify: Mapping[str, Classify] = field(default_factory=dict)
+    region: str = "FR"
 
     def run(self, should_stop: Callable[[], bool]) -> int:
         """Work off callbacks until nothing is due or ``should_stop`` says so; return how many.
@@ -87,9 +89,9 @@ class Evidence:
         said = [(callback, receipts.read(callback, now)) for callback in callbacks]
         words = [(callback, word) for callback, word in said if isinstance(word, Word)]
         inbound = [(callback, each) for callback, each in said if isinstance(each, Inbound)]
+        _hear(session, [each for _, each in inbound])
         outcomes = self._effects.apply(session, [word for _, word in words], "CALLBACK", now)
         handled = [(callback, outcome) for (callback, _), outcome in zip(words, outcomes, strict=True)]
-        _hear(session, [each for _, each in inbound])
         handled += [(callback, Handled.INBOUND) for callback, _ in inbound]
         handled += [(callback, Handled.FOREIGN) for callback, each in said if each is None]
         done = [
@@ -101,10 +103,11 @@ class Evidence:
         inbox.mark_handled(session, json_rows.dumps(done), now)
         if busy:
             inbox.postpone(session, json_rows.dumps(busy), now + BUSY_FOR)
+        stops.heed(session, callbacks, now)
 
     @property
     def _effects(self) -> Effects:
-        return Effects(self.classify)
+        return Effects(self.classify, self.region)
 
 
 def _hear(session: Session, inbound: Sequence[Inbound]) -> None:

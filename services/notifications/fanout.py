@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from db import json_rows
 from db.models.enums import NotificationChannel
-from db.queries import announcements, outbox
+from db.queries import announcements, outbox, preferences
 from services.notifications import catalogue, reach, subject
 from services.notifications.catalogue import Announcement, Silence
 from services.notifications.reach import Addressee
@@ -37,6 +37,7 @@ _IN_APP_ONLY = replace(catalogue.route(None), channels=(NotificationChannel.IN_A
 class _Batch:
     """The rows that a batch of events becomes."""
 
+    locales: Mapping[UUID, str | None]
     places: list[dict[str, object]] = field(default_factory=list)
     notifications: dict[UUID, dict[str, object]] = field(default_factory=dict)
     addressees: list[Addressee] = field(default_factory=list)
@@ -109,7 +110,8 @@ class FanOut:
     def _fan_out(self, session: Session, event_ids: Sequence[UUID], now: datetime) -> None:
         facts = outbox.facts(session, event_ids)
         written = self._written(session, facts)
-        batch = _Batch()
+        said = preferences.of(session, [event.user_id for event in facts if event.user_id])
+        batch = _Batch({user_id: each.locale for user_id, each in said.items()})
         for event in facts:
             outcome, reason = self._add(batch, event, written.get((event.event_id, event.user_id)))
             batch.results.append({"event_id": event.event_id, "outcome": outcome, "reason": reason})
@@ -155,8 +157,9 @@ class FanOut:
     ) -> tuple[str, str | None]:
         notification_id = uuid4()
         payload = subject.payload(event)
+        locale = batch.locales.get(user_id) or self.locale
         notice = self.renderer.notice(
-            verdict.template, self.locale, subject.variables(payload, self.locale, name=event.full_name)
+            verdict.template, locale, subject.variables(payload, locale, name=event.full_name)
         )
         self._take_place(batch, event, verdict.template, notification_id, "FLEET")
         batch.notifications[notification_id] = {

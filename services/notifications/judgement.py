@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from db import json_rows
 from db.queries import announcements, dispatch
 from services.notifications import outcomes
+from services.notifications.lookups import HORIZON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +18,26 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from db.queries.dispatch import ClaimedRow
+    from services.notifications.consent import Consent
     from services.notifications.outcomes import Settlement
     from services.notifications.retry import RetryPolicy
+
+HEARD_WITHIN = timedelta(seconds=2)
+"""Until a delivery is looked at once more about which a callback is stored and not worked off."""
 
 SEARCH_AGAIN = timedelta(seconds=10)
 """Until a delivery is looked at once more whose provider's list is still to be searched."""
 
 
-def judge(
-    session: Session, rows: Sequence[ClaimedRow], now: datetime, policy: RetryPolicy, provider: str
+def judge(  # noqa: PLR0913  a claim's transaction and rows, and what its channel knows of itself
+    session: Session,
+    rows: Sequence[ClaimedRow],
+    now: datetime,
+    policy: RetryPolicy,
+    provider: str,
+    *,
+    searchable: bool,
+    consent: Consent,
 ) -> tuple[list[tuple[ClaimedRow, Settlement]], list[tuple[ClaimedRow, UUID]]]:
     """Part what ends without a send from what is to be sent, and open the attempts of the latter.
 
@@ -35,6 +47,8 @@ def judge(
         now: The time to record.
         policy: The channel's.
         provider: Who will be handed the sends.
+        searchable: Whether the provider's list can be searched for a message.
+        consent: What people want.
 
     Returns:
         The rows that end at once with their outcomes, and the rows to send with their attempts' tokens.
@@ -44,11 +58,14 @@ def judge(
     opened: list[tuple[ClaimedRow, UUID]] = []
     for row in rows:
         told_before = row.notification_id not in first_told
-        settlement = _without_sending(row, now, policy, told_before=told_before)
+        settlement = _without_sending(row, now, policy, told_before=told_before, searchable=searchable)
         if settlement is None:
             opened.append((row, uuid4()))
         else:
             early.append((row, settlement))
+    refusals = consent.refusals(session, [row for row, _ in opened], now)
+    early += [(row, refusals[row.delivery_id]) for row, _ in opened if row.delivery_id in refusals]
+    opened = [(row, token) for row, token in opened if row.delivery_id not in refusals]
     expired = dispatch.expire_attempts(session, [row.open_token for row, _ in opened if row.open_token], now)
     proved = [row for row, _ in opened if row.open_token and row.open_token not in expired]
     # Settled by evidence since the claim looked: to be looked at once more, not sent.
@@ -101,7 +118,7 @@ def _take_places(session: Session, rows: Sequence[ClaimedRow]) -> set[UUID | Non
 
 
 def _without_sending(
-    row: ClaimedRow, now: datetime, policy: RetryPolicy, *, told_before: bool
+    row: ClaimedRow, now: datetime, policy: RetryPolicy, *, told_before: bool, searchable: bool
 ) -> Settlement | None:
     if row.status != "PENDING" or row.recipient is None:
         return outcomes.gone(row)
@@ -112,20 +129,36 @@ def _without_sending(
         who = row.announced_as or "another"
         why = f"notification {who} tells this person of the same event"
         return outcomes.not_sent(row, "duplicate_notification", why)
-    return _while_unknown(row, now, policy)
+    if (until := _evidence_may_come(row, now, policy, searchable=searchable)) is not None:
+        return outcomes.still_unknown(row, until)
+    if row.arrived_on is not None:
+        return outcomes.superseded(row)
+    return _without_evidence(row, policy) if row.opened_at is not None else None
 
 
-def _while_unknown(row: ClaimedRow, now: datetime, policy: RetryPolicy) -> Settlement | None:
-    """What an attempt of unknown outcome asks for: time, a person, an end; None: another send."""
+def _evidence_may_come(
+    row: ClaimedRow, now: datetime, policy: RetryPolicy, *, searchable: bool
+) -> datetime | None:
+    """Until when an attempt of unknown outcome waits; None where there is none, or no longer."""
     if row.opened_at is None:
         return None
     wait = timedelta(seconds=policy.unknown_wait_seconds)
     until = row.opened_at + wait
     if until > now:
-        return outcomes.still_unknown(row, until)
-    # The provider's list may be the evidence: what can still be asked is asked before another send.
-    if row.unsearched and until + wait > now:
-        return outcomes.still_unknown(row, min(until + wait, now + SEARCH_AGAIN))
+        return until
+    # What is known already or can still be asked comes before another send. After an outage of ours the wait
+    # is over before anybody has looked.
+    if row.unheard:
+        return now + HEARD_WITHIN
+    # Beyond the horizon a question is taken off as it is put: to wait for a trace of it would never end.
+    latest = row.opened_at + HORIZON if row.searches is None else until + wait
+    if searchable and not row.searches and now < latest:
+        return now + SEARCH_AGAIN
+    return None
+
+
+def _without_evidence(row: ClaimedRow, policy: RetryPolicy) -> Settlement | None:
+    """What an attempt that stayed unknown asks for: a person, an end; None: another send."""
     if policy.hold_unknown:
         return outcomes.held(row)
     return outcomes.given_up(row) if row.unproved >= policy.retries else None

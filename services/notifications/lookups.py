@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 16
-SIDE_BY_SIDE: Final = 4
-LEASE: Final = timedelta(minutes=2)
+BATCH: Final = 8
+SIDE_BY_SIDE: Final = BATCH
+LEASE: Final = timedelta(seconds=45)
 """Longer than the questions of a batch take together, with the transport's timeouts."""
 
 TRIES: Final = 5
@@ -239,7 +239,7 @@ class Lookups:
 
     @property
     def _effects(self) -> Effects:
-        return Effects(self.classify)
+        return Effects(self.classify, self.region)
 
 
 def _cost(state: MessageState) -> tuple[Decimal, str] | None:

@@ -105,6 +105,11 @@ def still_unknown(claimed: ClaimedRow, until: datetime) -> Settlement:
     return Settlement(delivery_id=claimed.delivery_id, state="WAITING", tries=claimed.tries, due_at=until)
 
 
+def silent(claimed: ClaimedRow, until: datetime) -> Settlement:
+    """The person's phone is not to ring now: due again when it may, no try burnt."""
+    return replace(still_unknown(claimed, until), code="quiet_hours")
+
+
 def paced(claimed: ClaimedRow, token: UUID, code: str, why: str, until: datetime) -> Settlement:
     """A limit of ours was reached between the claim and the send: due again later, no try burnt."""
     return Settlement(
@@ -123,6 +128,19 @@ def held(claimed: ClaimedRow) -> Settlement:
     """Nothing was heard of an earlier attempt in time; a person decides, and it stays open for evidence."""
     return Settlement(
         delivery_id=claimed.delivery_id, state="PARKED", tries=claimed.tries, code="unknown_outcome"
+    )
+
+
+def superseded(claimed: ClaimedRow) -> Settlement:
+    """The message has arrived on the channel before this one after all: nothing is sent again."""
+    return Settlement(
+        delivery_id=claimed.delivery_id,
+        token=claimed.open_token,
+        state="FAILED",
+        tries=claimed.tries,
+        outcome="NO_EVIDENCE" if claimed.open_token else None,
+        code="superseded",
+        response=_explanation("superseded", f"delivered on {claimed.arrived_on} after all"),
     )
 
 

@@ -1,24 +1,21 @@
-"""What a phone message says."""
+"""What a WhatsApp message says outside of a template."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from services.notifications.typography import shorten
 
-if TYPE_CHECKING:
-    from services.notifications.render import RenderedNotice
-
-# Twilio takes 1,600 characters and charges an SMS by its parts; all of it stands in the app and in the mail.
-_MESSAGE_LIMIT: Final = 500
+# Twilio takes 1,600 characters; all of it stands in the app and in the mail.
+_LIMIT: Final = 600
 
 
-def body(notice: RenderedNotice, link: str | None) -> str:
-    """The text of an SMS, or of a WhatsApp message outside a template.
+def body(words: str, link: str | None) -> str:
+    """The text.
 
     Args:
-        notice: The message's words.
-        link: Where it leads to, on a line of its own.
+        words: What is said, cut where it is too long.
+        link: Where it leads to, whole, on a line of its own.
     """
-    parts = [notice.title, shorten(notice.message, _MESSAGE_LIMIT), link]
-    return "\n".join(part for part in parts if part)
+    kept = shorten(words, _LIMIT)
+    return f"{kept}\n{link}" if link else kept

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from db import json_rows
 from db.models.enums import NotificationChannel
-from db.queries import announcements, fallbacks
+from db.queries import announcements, fallbacks, preferences
 from services.notifications import phones
 from services.notifications.catalogue import WAYS, Priority
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from db.queries.preferences import Preferences
     from services.notifications.catalogue import Route
 
 # The channel could not find the address; invalid message recipient. https://www.twilio.com/docs/api/errors
@@ -48,9 +49,11 @@ class Addressee:
 def deliver(session: Session, addressees: Sequence[Addressee], region: str, now: datetime) -> None:
     """Insert the deliveries of notifications: one on each channel of the route that leads to the person.
 
-    A channel that another gives way to is for those alone whom that other is known not to reach: SMS at once
-    for a number that WhatsApp has not found in the last 30 days. A number is stored in its international
-    form; one that cannot be read is stored as it stands, so that its delivery fails and says why.
+    A channel that another gives way to is for those alone whom that other is known not to reach, or who do
+    not want that other: SMS at once for a number that WhatsApp has not found in the last 30 days, and for
+    people who prefer it. On a channel that a person refuses there is no delivery. A number is stored in its
+    international form; one that cannot be read is stored as it stands, so that its delivery fails and says
+    why.
 
     Args:
         session: The transaction that has inserted or locked the notifications.
@@ -60,6 +63,7 @@ def deliver(session: Session, addressees: Sequence[Addressee], region: str, now:
     """
     numbers = {each.user_id: phones.readable(each.phone, region) for each in addressees if each.phone}
     without = _without_whatsapp(session, numbers, region, now)
+    said = preferences.of(session, list({each.user_id for each in addressees}))
     deliveries: list[dict[str, object]] = []
     passed_over: list[dict[str, object]] = []
     for each in addressees:
@@ -70,7 +74,10 @@ def deliver(session: Session, addressees: Sequence[Addressee], region: str, now:
             NotificationChannel.WHATSAPP: None if each.user_id in without else number,
             NotificationChannel.SMS: number,
         }
-        reached = [channel for channel in each.route.channels if addresses.get(channel)]
+        unwanted = _unwanted(said.get(each.user_id))
+        reached = [
+            channel for channel in each.route.channels if addresses.get(channel) and channel not in unwanted
+        ]
         instead = {WAYS[channel] for channel in reached if channel in WAYS}
         deliveries += [
             {
@@ -89,7 +96,7 @@ def deliver(session: Session, addressees: Sequence[Addressee], region: str, now:
                 "user_id": each.user_id,
             }
             for channel in each.route.channels
-            if channel in WAYS and channel not in reached and WAYS[channel] in reached
+            if channel in WAYS and channel not in {*reached, *unwanted} and WAYS[channel] in reached
         ]
     announcements.insert_deliveries(session, json_rows.dumps(deliveries), now)
     if passed_over:
@@ -111,6 +118,16 @@ def prioritise(session: Session, routes: Mapping[UUID, Route]) -> None:
     ]
     if rows:
         announcements.prioritise(session, json_rows.dumps(rows))
+
+
+def _unwanted(said: Preferences | None) -> set[str]:
+    """Channels that a person does not want; in the app the notification is there in any case."""
+    if said is None:
+        return set()
+    unwanted = set(said.refused_channels) - {NotificationChannel.IN_APP}
+    if said.prefers_sms and NotificationChannel.SMS not in unwanted:
+        unwanted.add(NotificationChannel.WHATSAPP)
+    return unwanted
 
 
 def _without_whatsapp(session: Session, numbers: Mapping[UUID, str], region: str, now: datetime) -> set[UUID]:

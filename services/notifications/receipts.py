@@ -121,7 +121,7 @@ def _sendgrid(callback: Callback, latest: datetime) -> Word:
         token=_token(body),
         message_id=_text(body, "sg_message_id").split(".", 1)[0],
         state=state,
-        at=min(_unix_time(body.get("timestamp")) or latest, latest),
+        at=time_of(body, latest),
         code=(_text(body, "status") or _text(body, "type") or _text(body, "event")) if failed else None,
         reason=redact(_text(body, "reason"), _text(body, "email")) or None if failed else None,
     )
@@ -164,6 +164,11 @@ def _token(body: Mapping[str, Any]) -> UUID | None:
 def _text(body: Mapping[str, Any], key: str) -> str:
     value = body.get(key)
     return value if isinstance(value, str) else ""
+
+
+def time_of(event: Mapping[str, Any], latest: datetime) -> datetime:
+    """When one of SendGrid's events happened, by its own word; ``latest`` where that is none or later."""
+    return min(_unix_time(event.get("timestamp")) or latest, latest)
 
 
 def _unix_time(value: object) -> datetime | None:

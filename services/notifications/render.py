@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import (
-    Environment,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    UndefinedError,
-    meta,
-    pass_context,
-)
+from jinja2 import UndefinedError
 from markupsafe import Markup
 
-from services.notifications import words
-from services.notifications.declarations import COMMON, VARIABLES, RenderError, checked
-from services.notifications.template_codes import Template
-from services.notifications.typography import FrenchSpacing, one_line, shorten, tidy_lines
+from services.notifications import media, words
+from services.notifications.declarations import RenderError, checked, code
+from services.notifications.media import BLOCKS, FIXED, FRAME, GREETING, PHONE_BLOCKS, Medium
+from services.notifications.tones import tone
+from services.notifications.typography import one_line, shorten, tidy_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
 
-    from jinja2 import Template as CompiledTemplate
-    from jinja2.runtime import Context
+    from services.notifications.template_codes import Template
 
-__all__ = ["RenderError", "RenderedEmail", "RenderedNotice", "Renderer"]
+__all__ = ["Company", "RenderError", "RenderedEmail", "RenderedNotice", "RenderedPhone", "Renderer"]
 
-_FOLDER: Final = Path(__file__).with_name("templates")
-_COMPONENTS: Final = ("p", "lines", "panel")
-_BLOCKS: Final = frozenset({"subject", "title", "message", "body", "button"})
-# What every message of a locale shares: greeting and signature, and the small print.
-_FRAME: Final = "frame"
-_FRAME_BLOCKS: Final = frozenset({"greeting", "closing", "fallback", "footer"})
 _SUBJECT_LIMIT: Final = 150
 _PREHEADER_LIMIT: Final = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Who writes. What is blank is left out of the footer.
+
+    Attributes:
+        name: As greetings and footer give it.
+        address: Where it has its seat, on one line.
+        registration: The number and the place of its registration.
+        email: Where it can be written to.
+    """
+
+    name: str
+    address: str = ""
+    registration: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ class RenderedNotice:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class RenderedPhone:
+    """A phone message's words without the link that goes with them, as plain text.
+
+    Attributes:
+        sms: In brief, the sender named; not cut to an SMS's length yet, nor to its alphabet.
+        whatsapp: At length.
+    """
+
+    sms: str
+    whatsapp: str
+
+
 class Renderer:
     """Renders every template in every locale; safe to share between threads.
 
@@ -65,37 +79,49 @@ class Renderer:
     start.
 
     Args:
-        company: The company's name, as greetings and footer give it.
+        company: Who writes.
 
     Raises:
         RenderError: A template is missing, lacks a block, or uses a variable that it does not declare.
     """
 
-    def __init__(self, company: str) -> None:
-        self._text = _Medium(company, "txt")
-        self._html = _Medium(company, "html")
+    def __init__(self, company: Company) -> None:
+        self._text = Medium("txt", {"company": company}, media.FOLDER)
+        self._text.check()
+        self._html = Medium("html", {"company": company}, media.FOLDER)
+        self._fixed = {
+            locale: {name: one_line(text) for name, text in self._blocks(FRAME, locale, FIXED, {}).items()}
+            for locale in words.LOCALES
+        }
 
-    def email(self, template: str, locale: str, variables: Mapping[str, object]) -> RenderedEmail:
+    def email(
+        self,
+        template: str,
+        locale: str,
+        variables: Mapping[str, object],
+        *,
+        unsubscribe_url: str | None = None,
+    ) -> RenderedEmail:
         """Render an e-mail.
 
         Args:
             template: One of ``Template``.
             locale: One of ``words.LOCALES``.
             variables: All that ``VARIABLES`` declares for the template; others are ignored.
+            unsubscribe_url: Where the person can opt out of such messages; None where nobody can.
 
         Raises:
             RenderError: The template or locale is unknown, or a variable is missing or not as declared.
         """
-        code, values = _prepare(template, locale, variables)
-        try:
-            text = self._text.blocks(code, locale, _BLOCKS, values)
-            frame = self._text.blocks(_FRAME, locale, _FRAME_BLOCKS, values)
-            html_body = self._html.blocks(code, locale, ("body",), values)["body"]
-        except UndefinedError as error:
-            raise RenderError(template, locale, error.message or "a value is undefined") from error
+        known, values = _prepare(template, locale, variables)
+        text = self._blocks(known, locale, BLOCKS, values)
+        text |= self._blocks(FRAME, locale, (GREETING,), values)
         text_body = text.pop("body")
-        labels = {name: one_line(label) for name, label in (text | frame).items()}
-        page = values | labels | {"preheader": shorten(labels["message"], _PREHEADER_LIMIT)}
+        html_body = self._html.blocks(known, locale, ("body",), values)["body"]
+        labels = {name: one_line(label) for name, label in text.items()}
+        page = values | self._fixed[locale] | labels
+        page["preheader"] = shorten(labels["message"], _PREHEADER_LIMIT)
+        page["unsubscribe_url"] = unsubscribe_url
         return RenderedEmail(
             subject=shorten(labels["subject"], _SUBJECT_LIMIT),
             html=self._html.page(page | {"body": Markup(html_body)}),  # noqa: S704 - escaped as it was rendered
@@ -104,95 +130,34 @@ class Renderer:
 
     def notice(self, template: str, locale: str, variables: Mapping[str, object]) -> RenderedNotice:
         """Render an in-app notification; arguments and errors as for ``email``."""
-        code, values = _prepare(template, locale, variables)
-        try:
-            block = self._text.blocks(code, locale, ("title", "message"), values)
-        except UndefinedError as error:
-            raise RenderError(template, locale, error.message or "a value is undefined") from error
+        known, values = _prepare(template, locale, variables)
+        block = self._blocks(known, locale, ("title", "message"), values)
         return RenderedNotice(title=one_line(block["title"]), message=tidy_lines(block["message"]))
 
-
-class _Medium:
-    """HTML or plain text: one environment, with everything that can be rendered in it compiled.
-
-    Args:
-        company: The company's name, known to every template.
-        suffix: ``html``, escaped automatically, or ``txt``, not escaped.
-    """
-
-    def __init__(self, company: str, suffix: str) -> None:
-        self._env = Environment(
-            loader=FileSystemLoader(_FOLDER),
-            autoescape=suffix == "html",  # noqa: S701 - plain text is not to be escaped
-            undefined=StrictUndefined,
-            extensions=[FrenchSpacing],
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
+    def phone(self, template: str, locale: str, variables: Mapping[str, object]) -> RenderedPhone:
+        """Render a phone message; arguments and errors as for ``email``."""
+        known, values = _prepare(template, locale, variables)
+        block = self._blocks(known, locale, PHONE_BLOCKS, values)
+        return RenderedPhone(
+            sms=tidy_lines(block["sms"]),
+            whatsapp=f"{one_line(block['title'])}\n{tidy_lines(block['message'])}",
         )
-        self._env.filters["money"] = _money
-        self._env.filters["status"] = _status
-        # A template says {% call p() %}…{% endcall %}, and each medium has its own idea of a paragraph.
-        components = self._env.get_template(f"components.{suffix}.j2").module
-        self._env.globals = {name: getattr(components, name) for name in _COMPONENTS} | {"company": company}
-        self._layout = self._env.get_template(f"layout.{suffix}.j2")
-        self._compiled = {
-            (name, locale): self._load(name, locale, declared, blocks)
-            for locale in words.LOCALES
-            for name, declared, blocks in (
-                (_FRAME, COMMON.keys(), _FRAME_BLOCKS),
-                *((code, VARIABLES[code].keys(), _BLOCKS) for code in Template),
-            )
-        }
 
-    def blocks(
+    def _blocks(
         self, name: str, locale: str, wanted: Iterable[str], values: Mapping[str, object]
     ) -> dict[str, str]:
-        """Render some blocks of one template."""
-        compiled = self._compiled[name, locale]
-        context = compiled.new_context(dict(values))
-        return {block: "".join(compiled.blocks[block](context)) for block in wanted}
-
-    def page(self, values: Mapping[str, object]) -> str:
-        """Render the layout around what is in ``values``."""
-        return self._layout.render(values)
-
-    def _load(
-        self, name: str, locale: str, declared: AbstractSet[str], blocks: AbstractSet[str]
-    ) -> CompiledTemplate:
-        path = f"{locale}/{name}.j2"
+        """As plain text, before the same in HTML: what is undefined in one is so in the other."""
         try:
-            compiled = self._env.get_template(path)
-        except TemplateError as error:
-            raise RenderError(name, locale, f"templates/{path}: {error}") from error
-        source = (_FOLDER / path).read_text(encoding="utf-8")
-        unknown = (
-            meta.find_undeclared_variables(self._env.parse(source)) - declared - self._env.globals.keys()
-        )
-        problems = [f"lacks the block {block}" for block in sorted(blocks - compiled.blocks.keys())]
-        problems += [f"uses the undeclared variable {variable}" for variable in sorted(unknown)]
-        if problems:
-            raise RenderError(name, locale, f"templates/{path} " + " and ".join(problems))
-        return compiled
+            return self._text.blocks(name, locale, wanted, values)
+        except UndefinedError as error:
+            raise RenderError(name, locale, error.message or "a value is undefined") from error
 
 
 def _prepare(
     template: str, locale: str, variables: Mapping[str, object]
 ) -> tuple[Template, dict[str, object]]:
-    try:
-        code = Template(template)
-    except ValueError:
-        raise RenderError(template, locale, f"no such template; there are {', '.join(Template)}") from None
     if locale not in words.LOCALES:
         raise RenderError(template, locale, f"no such locale; there are {', '.join(words.LOCALES)}")
-    return code, checked(code, locale, variables) | {"locale": locale}
-
-
-@pass_context
-def _money(context: Context, amount: int, currency: str) -> str:
-    return words.money(amount, currency, context["locale"])
-
-
-@pass_context
-def _status(context: Context, code: str) -> str:
-    return words.status_label(code, context["locale"])
+    known = code(template, locale)
+    values = checked(known, locale, variables)
+    return known, values | {"locale": locale, "tone": tone(known, values)}

@@ -13,12 +13,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_expo
 from db import json_rows
 from db.queries import channels, codes, dispatch, lookups
 from db.queries.channels import Pause
-from providers.errors import Ambiguous, Misconfigured, RateLimited, Transient, Undeliverable
+from providers.errors import Ambiguous, Misconfigured, RateLimited, Suppressed, Transient, Undeliverable
+from services.notifications import stops
 from services.notifications.fallback import give_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy.orm import Session, sessionmaker
 
@@ -58,6 +60,7 @@ class Settler:
         clock: Gives the time, aware, UTC.
         lookup_after: When to ask the provider for the fate and the price of an accepted message; None where
             it cannot be asked.
+        region: The country of numbers that are written without one, by its two letters.
         failing_after: Sends in a row without a real answer that pause the channel.
     """
 
@@ -66,6 +69,7 @@ class Settler:
     sessions: sessionmaker[Session]
     clock: Callable[[], datetime]
     lookup_after: timedelta | None = None
+    region: str = "FR"
     failing_after: int = FAILING_AFTER
     _failing: int = field(init=False, default=0)
 
@@ -90,6 +94,7 @@ class Settler:
             dispatch.settle(session, json_rows.dumps(e.settlement.row() for e in ended), now)
             self._follow_up(session, ended, now)
             self._pause_or_resume(session, ended, now, failing, probe=probe)
+            stops.heed_refusals(session, _suppressed(ended), self.region)
         self._failing = 0 if failing >= self.failing_after else failing
 
     def _follow_up(self, session: Session, ended: Sequence[Ended], now: datetime) -> None:
@@ -120,7 +125,10 @@ class Settler:
 
     def _questions(self, ended: Sequence[Ended], now: datetime) -> Iterator[dict[str, object]]:
         for e in ended:
-            if isinstance(e.error, Ambiguous):
+            if e.settlement.token is None and e.claimed.open_token is not None and e.claimed.searches is None:
+                # A worker that is gone has left it open.
+                yield {"token": e.claimed.open_token, "kind": "SEARCH", "due_at": now}
+            elif isinstance(e.error, Ambiguous):
                 yield {"token": e.settlement.token, "kind": "SEARCH", "due_at": now + SEARCH_AFTER}
             elif e.settlement.outcome == "ACCEPTED" and self.lookup_after is not None:
                 yield {"token": e.settlement.token, "kind": "STATUS", "due_at": now + self.lookup_after}
@@ -175,4 +183,11 @@ def _failing_in_a_row(before: int, ended: Sequence[Ended]) -> int:
 
 
 def _another_channel_may_do(ended: Ended) -> bool:
-    return ended.settlement.state == "FAILED" and isinstance(ended.error, Undeliverable | Transient)
+    return ended.settlement.state == "FAILED" and (
+        isinstance(ended.error, Undeliverable | Transient) or ended.settlement.code == "refused_channel"
+    )
+
+
+def _suppressed(ended: Sequence[Ended]) -> list[UUID]:
+    """The attempts to whose numbers the provider never writes."""
+    return [e.settlement.token for e in ended if isinstance(e.error, Suppressed) and e.settlement.token]

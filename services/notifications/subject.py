@@ -72,6 +72,9 @@ def variables(
         "status": kept.get("status"),
         "amount": kept.get("amount") if kept.get("currency") else None,
         "currency": kept.get("currency"),
+        "expires_on": kept.get("expires_on"),
+        "number": kept.get("number"),
+        "last": kept.get("last", False),
     }
 
 

@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from jinja2.lexer import TokenStream
 
 NBSP: Final = "\N{NO-BREAK SPACE}"
+NARROW: Final = "\N{NARROW NO-BREAK SPACE}"
 
 _LINE_BREAK: Final = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 # Other controls, lone surrogates (no encoder takes them), and the marks that reverse the text after them.
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _SPACES: Final = re.compile("[ \t\n]+")
 _BLANK_LINES: Final = re.compile("\n{3,}")
-_FRENCH_GAP: Final = re.compile("(?<=«) | (?=[:;!?»])")
+_FRENCH_GAP: Final = re.compile("(?<=«) | (?=[:»])")
+_NARROW_FRENCH_GAP: Final = re.compile(" (?=[;!?])")
 
 
 def tidy_lines(text: str) -> str:
     """The text without unprintable characters, its lines kept, at most one of them blank in a row."""
-    if text.replace(NBSP, "").isprintable():  # nearly always, and far quicker than finding nothing to replace
+    if (
+        text.replace(NBSP, "").replace(NARROW, "").isprintable()
+    ):  # nearly always, and far quicker than finding nothing to replace
         return text.strip()
     text = _UNPRINTABLE.sub("", _LINE_BREAK.sub("\n", text))
     return _BLANK_LINES.sub("\n\n", "\n".join(map(str.rstrip, text.split("\n")))).strip()
@@ -58,6 +62,7 @@ class FrenchSpacing(Extension):
         french = stream.name is not None and stream.name.startswith("fr/")
         for token in stream:
             if french and token.type == TOKEN_DATA:
-                yield Token(token.lineno, TOKEN_DATA, _FRENCH_GAP.sub(NBSP, token.value))
+                narrow = _NARROW_FRENCH_GAP.sub(NARROW, token.value)
+                yield Token(token.lineno, TOKEN_DATA, _FRENCH_GAP.sub(NBSP, narrow))
             else:
                 yield token

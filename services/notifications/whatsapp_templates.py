@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from providers.base import ContentTemplate
@@ -115,6 +116,8 @@ def _in_words(name: str, known: Mapping[str, object], locale: str) -> str:
             return words.money(amount, str(known["currency"]), locale)
         case "status", str(status):
             return words.status_label(status, locale)
+        case _, date() as day:
+            return words.day(day, locale)
         case "action_url", str(link):
             return link
         case _, value:

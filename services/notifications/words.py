@@ -6,10 +6,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from babel.dates import format_date
 from babel.numbers import format_currency
+
+from services.notifications.typography import NBSP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
 LOCALES: Final = ("fr", "en")
 
@@ -90,6 +94,16 @@ def money(amount_minor: int, currency: str, locale: str) -> str:
     code = currency.upper()
     decimals = _DECIMALS.get(code, _USUAL_DECIMALS)
     return format_currency(Decimal(amount_minor).scaleb(-decimals), code, locale=locale)
+
+
+@lru_cache(maxsize=256)  # a message names its day up to four times
+def day(date: date, locale: str) -> str:
+    """A day as people of the locale write it, its number and month kept on one line."""
+    written = format_date(date, "long", locale=locale)
+    if locale == "fr":
+        # The first of a month is an ordinal, which the locale's data do not know.
+        written = f"1er{written.removeprefix('1')}" if date.day == 1 else written
+    return written.replace(" ", NBSP, 1)
 
 
 def _known(table: Mapping[str, Mapping[str, str]], code: str, locale: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from services.notifications.fanout import FanOut
-from services.notifications.render import Renderer
+from services.notifications.render import Company, Renderer
 from services.notifications.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def make_due(sessions: sessionmaker[Session], document_id: UUID, count: int) -> 
     """Insert events on a document and fan them out."""
     with sessions.begin() as session:
         session.execute(_EVENTS, {"document_id": document_id, "count": count})
-    renderer = Renderer("Partners VRAI")
+    renderer = Renderer(Company("Partners VRAI"))
     fan_out = FanOut(
         sessions=sessions,
         renderer=renderer,

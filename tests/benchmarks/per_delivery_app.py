@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from db.engine import dsn
 from db.models import Notification, NotificationDelivery, Profile
 from services.notifications import subject
-from services.notifications.render import Renderer
+from services.notifications.render import Company, Renderer
 
 CONCURRENCY = 32
 APP_URL = "https://app.example.com"
@@ -29,7 +29,7 @@ app = Celery("per_delivery", broker=os.environ["REDIS_URL"])
 app.conf.update(task_default_queue="per_delivery", task_ignore_result=True)
 database = dsn(os.environ["DATABASE_URL"]).replace("postgresql://", "postgresql+psycopg://", 1)
 engine = create_engine(database, pool_size=CONCURRENCY)
-renderer = Renderer("Partners VRAI")
+renderer = Renderer(Company("Partners VRAI"))
 
 FACTS = (
     select(NotificationDelivery, Notification, Profile.full_name)

@@ -39,6 +39,8 @@ SOONER = {
     "FLEET_RETRY_BASE_SECONDS": "0.5",
     "FLEET_ROUTING_GRACE_SECONDS": "1",
     "FLEET_LOOKUP_AFTER_SECONDS": "1",
+    # One person gets hundreds of messages here.
+    "FLEET_RECIPIENT_PER_HOUR": "100000",
     # Long enough that no test is surprised by it; who waits for it gives the worker a shorter one.
     "FLEET_UNKNOWN_WAIT_SECONDS": "60",
 }

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 # Each change by itself: one batch may make several.
 WATCH = (
-    "create table public.moves (number bigint generated always as identity, delivery_id uuid, was text,"
-    " became text)",
-    "create function public.watch() returns trigger language plpgsql security definer as $$ begin"
-    " insert into public.moves (delivery_id, was, became) values (old.id, old.status, new.status);"
-    " return new; end $$",
-    "create trigger watch after update on notification_deliveries for each row"
-    " when (old.status is distinct from new.status) execute function public.watch()",
+    (
+        "create table public.moves (number bigint generated always as identity, delivery_id uuid, was text,"
+        " became text)"
+    ),
+    (
+        "create function public.watch() returns trigger language plpgsql security definer as $$ begin"
+        " insert into public.moves (delivery_id, was, became) values (old.id, old.status, new.status);"
+        " return new; end $$"
+    ),
+    (
+        "create trigger watch after update on notification_deliveries for each row"
+        " when (old.status is distinct from new.status) execute function public.watch()"
+    ),
 )
 UNWATCH = ("drop function public.watch() cascade", "drop table public.moves")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from enum import Enum, auto
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from providers.base import MessageState, Receipt
 from providers.errors import (
@@ -23,7 +21,8 @@ from providers.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
+    from uuid import UUID
 
     from providers.base import EmailMessage, PhoneMessage
     from tests.notifications.pipeline import Clock
@@ -176,14 +175,21 @@ class Office:
             assert token not in self.messages, "one attempt was sent twice"
             self.messages[token] = message
             self.outgoing.append(message.callback())
-        if self.answer in _REFUSALS:
-            raise _REFUSALS[self.answer]()
+        refusal = _REFUSALS.get(self.answer)
+        if refusal is not None:
+            raise refusal()
         return Receipt(provider, message.id, {"status": 202})
 
     def move_on(self, message: Message, status: str) -> None:
         """Something becomes of a message; the callback waits to be posted."""
         message.status, message.touched_at = status, self.clock()
         self.outgoing.append(message.callback())
+
+    def deliver_all(self) -> None:
+        """What is under way arrives."""
+        for message in self.messages.values():
+            if "delivered" in message.next:
+                self.move_on(message, "delivered")
 
 
 @dataclass(frozen=True)

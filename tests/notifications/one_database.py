@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _EMPTIED = (
     *("fleet.outbox", "fleet.fanouts", "fleet.announcements", "fleet.delivery_places", "fleet.dispatch"),
     *("fleet.attempts", "fleet.channels", "fleet.inbox", "fleet.fallbacks", "fleet.conversations"),
-    *("fleet.unseen_codes", "fleet.interventions", "public.events", "auth.users", "public.agents"),
+    *("fleet.preferences", "fleet.suppressions", "fleet.links", "fleet.erasures", "fleet.unseen_codes"),
+    *("fleet.interventions", "public.events", "auth.users", "public.agents"),
 )
 
 

@@ -18,7 +18,7 @@ from services.notifications.carriers import EmailCarrier, InAppCarrier
 from services.notifications.delivery import Drain
 from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
-from services.notifications.render import Renderer
+from services.notifications.render import Company, Renderer
 from services.notifications.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LEASE = 30.0
 UNKNOWN_WAIT = 900.0
 POLICY = RetryPolicy(retries=3, base_seconds=30.0, cap_seconds=3600.0, unknown_wait_seconds=UNKNOWN_WAIT)
 JITTER = 0.5
-RENDERER = Renderer("Partners VRAI")
+RENDERER = Renderer(Company("Partners VRAI"))
 
 T = TypeVar("T")
 

@@ -6,12 +6,21 @@ from html.parser import HTMLParser
 
 from services.notifications import words
 from services.notifications.declarations import VARIABLES, Kind
-from services.notifications.render import Renderer
+from services.notifications.render import Company, Renderer
 from services.notifications.template_codes import Template
 
 URL = "https://app.example.com/dossiers/8f2c?tab=documents&page=1"
 EVERY = [(template, locale) for template in Template for locale in words.LOCALES]
-RENDERER = Renderer("Partners VRAI")
+RENDERER = Renderer(Company("Partners VRAI"))
+HOSTILE = {
+    "quotes": "L'\"O`Neil\" d\u2019Aïn' onclick='x",
+    "brackets": "</title></style><script>alert(1)</script><a href=http://evil.example>x</a><!--",
+    "template": "{{ config }} {% raw %} ${x} %(name)s",
+    "emoji": "Zoé 👩‍👩‍👧‍👦 🇫🇷",
+    "right to left": "محمد \u202eلحسن\u202c \u2067x",
+    "long": "é" * 200,
+    "newlines": "Jeanne\r\n\r\nBcc: x@example.com\n\u2028Martin\x00\x1b[31m",
+}
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
 
@@ -20,6 +29,9 @@ def sample(template: Template, text: str = "Exemple", **changes: object) -> dict
         Kind.LINE: text,
         Kind.LINES: text,
         Kind.MINOR_UNITS: 99900,
+        Kind.COUNT: 2,
+        Kind.FLAG: False,
+        Kind.DATE: "2026-12-21",
         Kind.WEB_ADDRESS: URL,
     }
     return {name: by_kind[variable.kind] for name, variable in VARIABLES[template].items()} | changes

@@ -23,6 +23,7 @@ from tests.notifications.reading import RENDERER
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     from providers.base import PhoneMessage
     from services.notifications.whatsapp_templates import ApprovedTemplates
@@ -57,7 +58,8 @@ def claimed(template: Template = Template.WELCOME, **payload: object) -> Claimed
         announced_by="FLEET",
         open_token=None,
         opened_at=None,
-        unsearched=False,
+        unheard=False,
+        searches=None,
         last_inbound_at=None,
     )
 
@@ -97,30 +99,67 @@ def carried(carrier: PhoneCarrier, row: ClaimedRow) -> PhoneMessage:
     return message
 
 
-def test_an_sms_is_the_notice_and_the_link_to_an_international_number() -> None:
+def test_an_sms_is_the_words_in_brief_and_the_link_to_an_international_number() -> None:
     message = carried(sms(Desk()), claimed())
-    title, words, link = message.body.split("\n")
-    notice = RENDERER.notice("WELCOME", "fr", {"name": None, "action_url": None, **REFERENCE})
-    assert (title, words, link) == (notice.title, notice.message, f"{APP_URL}/dossiers/1")
+    words, link = message.body.split("\n")
+    assert words == 'Partners VRAI : bienvenue. Votre dossier A1B2C3D4 est ouvert : "LLC Formation".'
+    assert link == f"{APP_URL}/dossiers/1"
     assert message.recipient == "+33639980000"
     assert (message.validity_seconds, message.template) == (4 * 3600, None)
 
 
-def test_the_applications_own_words_are_sent_as_they_are() -> None:
+def test_a_message_carries_a_short_link_and_so_does_free_text_on_whatsapp() -> None:
+    row = claimed()
+
+    def shorten(link: str, notification_id: UUID, user_id: UUID) -> str:
+        assert (link, notification_id, user_id) == (f"{APP_URL}/dossiers/1", row.notification_id, row.user_id)
+        return "https://fleet.example.com/l/x"
+
+    for carrier in (sms(Desk()), whatsapp(Desk(), free_text=True)):
+        body = carried(replace(carrier, shorten=shorten), row).body
+        assert body.endswith("\nhttps://fleet.example.com/l/x")
+        assert APP_URL not in body
+        assert (
+            "http"
+            not in carried(
+                replace(carrier, sender=Desk(), shorten=shorten), replace(row, action_url=None)
+            ).body
+        )
+
+
+def test_no_short_link_is_made_for_an_approved_template() -> None:
+    approved = ApprovedTemplate(SID, ("action_url",))
+
+    def shorten(link: str, notification_id: UUID, user_id: UUID) -> str:
+        raise AssertionError((link, notification_id, user_id))
+
+    carrier = whatsapp(Desk(), {(Template.WELCOME, "fr"): approved})
+    filled = carried(replace(carrier, shorten=shorten), claimed()).template
+    assert filled == ContentTemplate(SID, {"1": f"{APP_URL}/dossiers/1"})
+
+
+def test_the_applications_own_words_come_with_the_senders_name() -> None:
     row = replace(claimed(), announced_by="APPLICATION", action_url=None)
-    assert carried(sms(Desk()), row).body == "Titre gardé\nMessage gardé"
+    assert carried(sms(Desk()), row).body == "Partners VRAI : Titre gardé\nMessage gardé"
+    assert carried(whatsapp(Desk(), free_text=True), row).body == "Titre gardé\nMessage gardé"
+    titled = replace(row, message=None)
+    assert carried(sms(Desk()), titled).body == "Partners VRAI : Titre gardé"
 
 
 def test_a_long_message_leaves_room_for_its_link() -> None:
     row = replace(claimed(), announced_by="APPLICATION", message="mot " * 1000)
     body = carried(sms(Desk()), row).body
-    assert len(body) < 600
-    assert body.endswith(f"…\n{APP_URL}/dossiers/1")
+    assert 155 < len(body) <= 160
+    assert body.endswith(f"mot...\n{APP_URL}/dossiers/1")
+    at_length = carried(whatsapp(Desk(), free_text=True), row).body
+    assert 600 < len(at_length) < 700
+    assert at_length.endswith(f"…\n{APP_URL}/dossiers/1")
 
 
 @pytest.mark.parametrize("template", Template)
 def test_every_template_has_words_for_the_phone_and_a_validity(template: Template) -> None:
-    row = claimed(template, document_label="Passport", step_label="Étape", status="IN_PROGRESS")
+    kept = {"document_label": "Passport", "step_label": "Étape", "status": "IN_PROGRESS", "number": 1}
+    row = claimed(template, **kept, amount=99900, currency="USD")
     message = carried(sms(Desk()), row)
     assert message.body.strip()
     assert 1 <= message.validity_seconds == ROUTES[template].validity_seconds <= 36_000
@@ -171,7 +210,8 @@ def test_free_text_goes_within_a_day_of_the_persons_own_message() -> None:
     row = replace(claimed(), last_inbound_at=NOW - timedelta(hours=23, minutes=59))
     message = carried(whatsapp(Desk()), row)
     assert message.template is None
-    assert message.body == carried(sms(Desk()), row).body
+    assert message.body.startswith("Votre dossier est ouvert\nBienvenue chez Partners VRAI.")
+    assert message.body.endswith(f"\n{APP_URL}/dossiers/1")
 
 
 @pytest.mark.parametrize("last", [None, NOW - timedelta(hours=24), NOW - timedelta(days=30)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -257,6 +258,38 @@ def test_a_worker_that_died_under_a_send_leaves_an_attempt_that_waits(
     assert outcomes(pipeline, delivery_id) == [None]
     clock.forward(UNKNOWN_WAIT)
     pipeline.send()
+    assert outcomes(pipeline, delivery_id) == ["NO_EVIDENCE", "ACCEPTED"]
+    assert len(sandbox.messages()) == 1
+
+
+def test_a_callback_that_is_stored_and_not_worked_off_holds_back_another_send(
+    pipeline: Pipeline, clock: Clock, sandbox: SandboxClient, lost: UUID
+) -> None:
+    (message,) = sandbox.messages()
+    pipeline.write_back(pipeline.attempts(lost)[0].token, message.id)
+    clock.forward(UNKNOWN_WAIT)
+    pipeline.send()
+    assert outcomes(pipeline, lost) == [None]
+    pipeline.evidence().run(never)
+    clock.forward(UNKNOWN_WAIT)
+    pipeline.send()
+    assert outcomes(pipeline, lost) == ["ACCEPTED"]
+    assert len(sandbox.messages()) == 1
+
+
+def test_after_an_outage_the_list_is_searched_before_another_send(
+    app: Application, client: Client, pipeline: Pipeline, clock: Clock, sandbox: SandboxClient
+) -> None:
+    delivery_id = email(app, client)
+    pipeline.drain()._lease(1)  # and then it was killed, and nobody came for long
+    clock.forward(LEASE + 10 * UNKNOWN_WAIT)
+    searchable = replace(pipeline.drain(), lookup_after=timedelta(minutes=10))
+    searchable.run(never)
+    assert outcomes(pipeline, delivery_id) == [None]
+    assert pipeline.rows("select kind, tries from fleet.lookups") == [("SEARCH", 0)]
+    pipeline.change("update fleet.lookups set tries = 1")
+    clock.forward(60)
+    searchable.run(never)
     assert outcomes(pipeline, delivery_id) == ["NO_EVIDENCE", "ACCEPTED"]
     assert len(sandbox.messages()) == 1
 

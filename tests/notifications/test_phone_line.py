@@ -13,6 +13,7 @@ from services.notifications import catalogue
 from services.notifications.carriers import PhoneCarrier, WhatsAppCarrier
 from services.notifications.catalogue import ROUTES, WAYS
 from services.notifications.delivery import Drain
+from services.notifications.links import Links
 from services.notifications.template_codes import Template
 from tests.notifications.desk import Desk
 from tests.notifications.pipeline import APP_URL, JITTER, LEASE, POLICY, RENDERER, execute, never
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workers.dev.application import Application, Client
 
 NUMBER = "+33639980000"
+FLEET_URL = "https://fleet.example.com"
 SCREEN = {"EMAIL", "IN_APP"}
 
 
@@ -269,7 +271,7 @@ def drained(pipeline: Pipeline, carrier: PhoneCarrier, channel: str) -> int:
 @pytest.mark.parametrize(
     ("error", "code"), [(None, "no_template"), (Undeliverable("63024", "no such recipient"), "63024")]
 )
-def test_what_whatsapp_does_not_take_goes_by_sms_in_the_same_words(
+def test_what_whatsapp_does_not_take_goes_by_sms_in_brief_with_a_short_link(
     app: Application, reachable: Client, pipeline: Pipeline, error: Undeliverable | None, code: str
 ) -> None:
     opened(app, reachable)
@@ -277,11 +279,19 @@ def test_what_whatsapp_does_not_take_goes_by_sms_in_the_same_words(
     taking = Desk()
     whatsapp = whatsapp_by(Desk(error), pipeline, free_text=error is not None)
     assert drained(pipeline, whatsapp, "WHATSAPP") == 1
-    assert drained(pipeline, PhoneCarrier(taking, RENDERER, "fr", APP_URL, "FR"), "SMS") == 1
+    links = Links(pipeline.sessions, FLEET_URL, APP_URL, pipeline.clock, timedelta(days=90))
+    carrier = PhoneCarrier(taking, RENDERER, "fr", APP_URL, "FR", links.shorten)
+    assert drained(pipeline, carrier, "SMS") == 1
 
     (message,) = taking.taken
-    (title,) = pipeline.rows("select title from notifications").pop()
-    assert (message.recipient, message.body.split("\n")[0]) == (NUMBER, title)
+    words, link = message.body.split("\n")
+    assert message.recipient == NUMBER
+    assert words.startswith("Partners VRAI : bienvenue. Votre dossier ")
+    target = links.follow(link.removeprefix(f"{FLEET_URL}/l/"), count=False)
+    assert target == f"{APP_URL}/dossiers/{reachable.dossier_id}"
+    assert pipeline.rows(
+        "select l.user_id from fleet.links l join notifications n on n.id = l.notification_id"
+    ) == [(reachable.user_id,)]
     deliveries = pipeline.rows(
         "select channel::text, status::text, provider_response ->> 'code' from notification_deliveries"
         " where channel in ('SMS', 'WHATSAPP') order by created_at"

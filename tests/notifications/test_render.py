@@ -9,27 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import DictLoader, Environment, meta
 
-from services.notifications import render, words
+from services.notifications import media, words
 from services.notifications.declarations import VARIABLES
-from services.notifications.render import Renderer, RenderError
+from services.notifications.render import Company, Renderer, RenderError
 from services.notifications.template_codes import Template
+from services.notifications.tones import Tone
 from services.notifications.typography import NBSP
-from tests.notifications.reading import EVERY, RENDERER, URL, Page, sample
+from tests.notifications.reading import EVERY, HOSTILE, RENDERER, URL, Page, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-HOSTILE = {
-    "quotes": "L'\"O`Neil\" d\u2019Aïn' onclick='x",
-    "brackets": "</title></style><script>alert(1)</script><a href=http://evil.example>x</a><!--",
-    "template": "{{ config }} {% raw %} ${x} %(name)s",
-    "emoji": "Zoé 👩‍👩‍👧‍👦 🇫🇷",
-    "right to left": "محمد \u202eلحسن\u202c \u2067x",
-    "long": "é" * 200,
-    "newlines": "Jeanne\r\n\r\nBcc: x@example.com\n\u2028Martin\x00\x1b[31m",
-}
-
 
 # What every e-mail is
 
@@ -115,24 +105,98 @@ def test_the_applications_own_words_keep_their_lines() -> None:
     assert RENDERER.notice("GENERIC", "fr", values).message == message.replace("\r\n", "\n")
 
 
+# The footer
+
+
+COMPANY = Company("Société <A&B>", "1 rue de l’Exemple", "RCS Paris 000 000 000", "bonjour@example.com")
+OPT_OUT = "https://fleet.example.com/u/made-up?a=1&b=2"
+
+
+@pytest.mark.parametrize(("locale", "label"), [("fr", "Se désabonner"), ("en", "Unsubscribe")])
+def test_whoever_can_opt_out_is_told_where(locale: str, label: str) -> None:
+    values = sample(Template.REMINDER)
+    without = RENDERER.email("REMINDER", locale, values)
+    email = RENDERER.email("REMINDER", locale, values, unsubscribe_url=OPT_OUT)
+    assert label not in without.html + without.text
+    assert Page(email.html).links == [URL, URL, OPT_OUT]
+    assert Page(email.html).problems == []
+    assert f">{label}</a>" in email.html
+    assert f"{label}\n{OPT_OUT}\n" in email.text
+
+
+def test_the_footer_gives_the_companys_particulars() -> None:
+    email = Renderer(COMPANY).email("NEW_MESSAGE", "fr", sample(Template.NEW_MESSAGE))
+    page = Page(email.html)
+    assert email.text.endswith(
+        "\n\nSociété <A&B>\n1 rue de l’Exemple\nRCS Paris 000 000 000\nbonjour@example.com\n"
+    )
+    assert page.problems == []
+    assert page.links == [URL, URL, "mailto:bonjour@example.com"]
+    for particular in (COMPANY.name, COMPANY.address, COMPANY.registration):
+        assert particular in page.text
+
+
+# The dress
+
+
+def test_rules_stand_in_the_elements_and_in_the_head_what_depends_on_the_device() -> None:
+    html = RENDERER.email("REMINDER", "fr", sample(Template.REMINDER)).html
+    head, body = html.split("</head>")
+    assert head.count("<style>") == 1
+    assert "@media (prefers-color-scheme: dark)" in head
+    assert not re.search(r'class="ink"(?! style=")', body)
+    assert "data-css-inline" not in html
+
+
+@pytest.mark.parametrize(
+    ("template", "changes", "tone"),
+    [
+        ("NEW_MESSAGE", {}, Tone.PLAIN),
+        ("PAYMENT_RECEIVED", {}, Tone.SUCCESS),
+        ("DOCUMENT_REJECTED", {}, Tone.WARNING),
+        ("PAYMENT_FAILED", {}, Tone.DANGER),
+        ("REMINDER", {"number": 1}, Tone.PLAIN),
+        ("REMINDER", {"number": 2}, Tone.WARNING),
+        ("REMINDER", {"number": 1, "last": True}, Tone.DANGER),
+    ],
+)
+def test_good_urgent_and_bad_news_have_their_colour(
+    template: str, changes: dict[str, object], tone: Tone
+) -> None:
+    html = RENDERER.email(template, "fr", sample(Template(template)) | changes).html
+    worn = set(re.findall(r'class="(?:tone|edge)" bgcolor="(#\w+)"', html))
+    assert worn == {tone}
+
+
+@pytest.mark.parametrize("locale", words.LOCALES)
+def test_reminders_are_worded_each_in_its_own_way(locale: str) -> None:
+    first, second, third, last = (
+        RENDERER.email("REMINDER", locale, sample(Template.REMINDER, number=number, last=number == 4))
+        for number in (1, 2, 3, 4)
+    )
+    assert second == third
+    assert len({email.subject for email in (first, second, last)}) == 3
+    assert len({email.text for email in (first, second, last)}) == 3
+
+
 # No hole in the table
 
 
 def test_every_template_uses_what_it_declares_and_nothing_else() -> None:
     environment = Environment(loader=DictLoader({}), autoescape=True)
-    environment.filters |= {"money": str, "status": str}
+    environment.filters |= {"money": str, "status": str, "date": str}
     frame = {"name", "action_url"}
     for template, locale in EVERY:
-        source = (render._FOLDER / locale / f"{template}.j2").read_text(encoding="utf-8")
+        source = (media.FOLDER / locale / f"{template}.j2").read_text(encoding="utf-8")
         used = meta.find_undeclared_variables(environment.parse(source)) - {"p", "lines", "panel", "company"}
         assert used == VARIABLES[template].keys() - frame, (template, locale)
 
 
 def test_no_template_file_is_left_over() -> None:
     for locale in words.LOCALES:
-        found = {path.stem for path in (render._FOLDER / locale).iterdir()}
+        found = {path.stem for path in (media.FOLDER / locale).iterdir()}
         assert found == {*Template, "frame"}
-    assert {path.name for path in render._FOLDER.iterdir() if path.is_dir()} == set(words.LOCALES)
+    assert {path.name for path in media.FOLDER.iterdir() if path.is_dir()} == set(words.LOCALES)
 
 
 def _remove(path: Path) -> None:
@@ -163,14 +227,14 @@ def _break(path: Path) -> None:
 def test_a_renderer_with_a_hole_does_not_start(
     damage: Callable[[Path], None], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in render._FOLDER.rglob("*.j2"):
-        copy = tmp_path / path.relative_to(render._FOLDER)
+    for path in media.FOLDER.rglob("*.j2"):
+        copy = tmp_path / path.relative_to(media.FOLDER)
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(path.read_bytes())
     damage(tmp_path / "en" / "WELCOME.j2")
-    monkeypatch.setattr(render, "_FOLDER", tmp_path)
+    monkeypatch.setattr(media, "FOLDER", tmp_path)
     with pytest.raises(RenderError, match=told) as caught:
-        Renderer("Partners VRAI")
+        Renderer(Company("Partners VRAI"))
     assert (caught.value.template, caught.value.locale) == ("WELCOME", "en")
 
 
@@ -200,12 +264,18 @@ def test_each_missing_variable_is_named(template: Template, locale: str) -> None
         ("PAYMENT_RECEIVED", "fr", {"amount": 9.99}, "amount must be a whole number of minor units"),
         ("PAYMENT_RECEIVED", "fr", {"amount": True}, "amount must be a whole number of minor units"),
         ("PAYMENT_RECEIVED", "fr", {"amount": "999"}, "amount must be a whole number of minor units"),
+        ("REMINDER", "fr", {"number": 0}, "number must be a whole number from 1"),
+        ("REMINDER", "fr", {"number": True}, "number must be a whole number from 1"),
+        ("REMINDER", "fr", {"last": "no"}, "last must be true or false"),
+        ("PAYMENT_LINK", "fr", {"expires_on": "soon"}, "expires_on must be a day such as 2026-12-21"),
     ],
 )
 def test_what_does_not_fit_is_refused(
     template: str, locale: str, changes: Mapping[str, object], told: str
 ) -> None:
-    values = sample(Template.PAYMENT_RECEIVED) | sample(Template.WELCOME) | dict(changes)
+    values = (
+        sample(Template.WELCOME) | sample(Template.REMINDER) | sample(Template.PAYMENT_LINK) | dict(changes)
+    )
     with pytest.raises(RenderError, match=re.escape(told)):
         RENDERER.email(template, locale, values)
 

@@ -35,8 +35,7 @@ def send(world: World, channel: str, answer: Answer) -> None:
 def arrives(world: World, message: int = 0) -> None:
     """The provider delivers one of the messages that it has taken, and says so."""
     world.office.move_on(list(world.office.messages.values())[message], "delivered")
-    world.post(world.office.outgoing)
-    world.evidence.run(never)
+    world.hear(*world.office.outgoing)
 
 
 def by_sms(world: World) -> Any:
@@ -59,7 +58,7 @@ def test_an_sms_that_was_tried_in_vain_is_not_tried_again(world: World, answer: 
     world.lookups.run(never)
     send(world, "SMS", answer)
     arrives(world)
-    world.clock.forward(UNKNOWN_WAIT)
+    world.clock.forward(2 * UNKNOWN_WAIT)
     send(world, "SMS", Answer.TAKEN)
     assert by_sms(world) == ("FAILED", "superseded", False)
     assert sent(world) == ["WHATSAPP"]
@@ -68,6 +67,7 @@ def test_an_sms_that_was_tried_in_vain_is_not_tried_again(world: World, answer: 
 
 def test_an_sms_after_a_refusal_is_not_sent_where_an_earlier_try_has_arrived(world: World) -> None:
     send(world, "WHATSAPP", Answer.TAKEN_UNHEARD)
+    world.clock.forward(UNKNOWN_WAIT)
     world.clock.forward(UNKNOWN_WAIT)
     send(world, "WHATSAPP", Answer.UNDELIVERABLE)
     assert by_sms(world) == ("PENDING", None, True)
@@ -82,9 +82,9 @@ def test_an_sms_that_had_left_counts_when_its_proof_comes(world: World) -> None:
     world.clock.forward(1801)
     world.lookups.run(never)
     send(world, "SMS", Answer.TAKEN_UNHEARD)
-    arrives(world)
-    world.clock.forward(UNKNOWN_WAIT)
     world.office.outgoing.clear()
+    arrives(world)
+    world.clock.forward(2 * UNKNOWN_WAIT)
     send(world, "SMS", Answer.TAKEN)
     assert by_sms(world) == ("FAILED", "superseded", False)
     arrives(world, 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db.models.enums import DossierStatus
-from services.notifications import render, words
+from services.notifications import media, words
 from services.notifications.template_codes import Template
 from services.notifications.typography import NBSP
 from tests.notifications.reading import RENDERER, Page, sample
@@ -58,6 +58,20 @@ def test_amounts_are_written_as_in_the_locale(amount: int, currency: str, locale
     assert words.money(amount, currency, locale).replace("KWD\xa0", "KWD") == written
 
 
+@pytest.mark.parametrize(
+    ("date", "locale", "written"),
+    [
+        ("2026-12-21", "fr", f"21{NBSP}décembre 2026"),
+        ("2027-01-01", "fr", f"1er{NBSP}janvier 2027"),
+        ("2027-01-11", "fr", f"11{NBSP}janvier 2027"),
+        ("2026-12-21", "en", f"December{NBSP}21, 2026"),
+    ],
+)
+def test_days_are_written_as_in_the_locale(date: str, locale: str, written: str) -> None:
+    email = RENDERER.email("PAYMENT_LINK", locale, sample(Template.PAYMENT_LINK, expires_on=date))
+    assert written in email.text
+
+
 def test_an_amount_appears_in_subject_page_and_notice() -> None:
     values = sample(Template.PAYMENT_RECEIVED, amount=99900, currency="eur")
     email = RENDERER.email("PAYMENT_RECEIVED", "fr", values)
@@ -80,7 +94,7 @@ def test_spacing_leaves_other_peoples_words_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(render._FOLDER.glob("??/*.j2")), ids=lambda path: f"{path.parent.name}-{path.stem}"
+    "path", sorted(media.FOLDER.glob("??/*.j2")), ids=lambda path: f"{path.parent.name}-{path.stem}"
 )
 def test_apostrophes_and_quotation_marks_are_typographic(path: Path) -> None:
     prose = re.sub(r"{[{%#].*?[}%#]}", "", path.read_text(encoding="utf-8"))

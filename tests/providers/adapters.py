@@ -70,8 +70,8 @@ class AdapterCase(Protocol):
     def token_in(self, request: Request) -> str: ...
 
 
-def email(token: UUID, **changed: str) -> EmailMessage:
-    fields = {
+def email(token: UUID, **changed: Any) -> EmailMessage:
+    fields: dict[str, Any] = {
         "recipient": RECIPIENT,
         "subject": "Votre dossier est complet",
         "html": "<p>Été</p>",

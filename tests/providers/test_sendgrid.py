@@ -71,6 +71,19 @@ def test_body(provider: SendGridEmail, stub: StubServer) -> None:
     }
 
 
+def test_one_click_unsubscribes_where_there_is_an_address(provider: SendGridEmail, stub: StubServer) -> None:
+    provider.send(email(TOKEN))
+    provider.send(email(TOKEN, unsubscribe_url="https://fleet.example.com/u/made-up"))
+    without, with_address = (json.loads(request.body) for request in stub.requests)
+    assert "headers" not in without
+    assert with_address == without | {
+        "headers": {
+            "List-Unsubscribe": "<https://fleet.example.com/u/made-up>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    }
+
+
 @pytest.mark.parametrize(
     "recipient",
     ["a@example.com, b@example.com", "A <a@example.com>", "a@example.com\r\nBcc: b@example.com", "a"],

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import make_engine
 from db.queries import channels, dispatch, inbox, queues, story
+from db.queries.interventions import By
+from services.notifications import export
+from services.notifications.erasure import Eraser
 from tests.notifications.conftest import _running_sandbox, clock, sandbox, sender  # noqa: F401 - fixtures
 from tests.notifications.pipeline import API_KEY, UNKNOWN_WAIT, Pipeline, email, never
 from workers.dev.application import Application
@@ -142,3 +145,21 @@ def test_a_refused_key_pauses_and_resumes(
     pipeline.send()
     assert pipeline.pause() is None
     assert pipeline.delivery(delivery_id).status == "SENT"
+
+
+def test_a_person_is_given_out_and_erased(
+    request: pytest.FixtureRequest,
+    app: Application,
+    client: Client,
+    pipeline: Pipeline,
+    clock: Clock,  # noqa: F811 - a fixture
+) -> None:
+    app.event("ERROR", "order", client.order_id, {"email": client.email})
+    delivery_id = email(app, client)
+    with pipeline.sessions() as session:
+        document = "".join(export.document(session, client.user_id, "FR", clock.now))
+    assert document.count(client.email) >= 3
+    erased = Eraser(pipeline.sessions, {}, {}, "FR", clock).erase(client.user_id, By("operator", "by letter"))
+    assert pipeline.delivery(delivery_id).recipient == "[erased]"
+    has_door = request.node.callspec.params["database"] == "hardened"
+    assert (erased.rows["events"], erased.events_left) == ((1, 0) if has_door else (0, 1))

@@ -40,9 +40,9 @@ MATRIX = """\
 | document_reviews | r | - | - | r | riudt |
 | payment_links | - | - | - | - | riudt |
 | orders | r | - | - | r | riudt |
-| payment_reminders | r | - | - | - | riudt |
+| payment_reminders | r | - | - | r | riudt |
 | events | r | - | - | r | ri |
-| notifications | ru | - | - | riu | riudt |
+| notifications | ru | - | - | ri | riudt |
 | notification_deliveries | r | - | - | riu | riudt |
 | profiles.status | - | - | - | - | iu |
 | profiles.stripe_customer_id | - | - | - | - | iu |
@@ -50,7 +50,7 @@ MATRIX = """\
 | messages.sender_type | - | - | - | - | iu |
 | documents.status | - | - | - | - | iu |
 | document_versions.uploaded_by_type | - | - | - | - | iu |
-| notifications.title | - | - | - | i | iu |
+| notifications.title | - | - | - | iu | iu |
 | auth.users: id, email | - | - | - | r | r |
 | fleet: queues and records | - | - | - | riud | riudt |
 | fleet: marks | - | - | - | r | riudt |

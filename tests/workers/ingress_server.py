@@ -23,9 +23,10 @@ from workers.ingress.serving import server_config
 from workers.ingress.sources import TOLERANCE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy.orm import Session, sessionmaker
+    from starlette.routing import Route
 
     from tests.notifications.pipeline import Clock
 
@@ -94,7 +95,10 @@ def stored(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def serving(
-    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
+    sessions: sessionmaker[Session],
+    clock: Clock,
+    leaving: list[threading.Thread],
+    pages: Sequence[Route] = (),
 ) -> Iterator[Caller]:
     """Serve it; uvicorn takes 0.2 s to leave, and the next test need not wait for that."""
     ingress = Ingress(
@@ -104,6 +108,7 @@ def serving(
         public_url=PUBLIC_URL,
         health_max_age_seconds=MAX_AGE,
         clock=clock,
+        pages=pages,
     )
     # Named a TCP socket, for asyncio to send small answers at once; the server closes it.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -21,8 +21,11 @@ from workers.bootstrap import Fleet, make_fleet
 from workers.clock import utc_now
 from workers.commands.output import console
 from workers.ingress.app import Ingress
+from workers.ingress.links import ShortLinks
+from workers.ingress.pages_unsubscribe import UnsubscribePage
 from workers.ingress.serving import server_config
 from workers.ingress.sources import TOLERANCE_SECONDS
+from workers.links import make_links, make_unsubscribe
 from workers.relay import Relay
 from workers.settings import Settings
 
@@ -113,6 +116,10 @@ def ingress(
         public_url=str(settings.public_url).rstrip("/"),
         health_max_age_seconds=settings.health_max_age_seconds,
         clock=utc_now,
+        pages=(
+            *ShortLinks(make_links(settings, fleet.sessions)).routes(),
+            *UnsubscribePage(make_unsubscribe(settings, fleet.sessions), settings.locale).routes(),
+        ),
     )
     # uvicorn shuts down on SIGINT, and then raises it once more for its caller.
     with suppress(KeyboardInterrupt):

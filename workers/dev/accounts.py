@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.table import Table
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from sqlalchemy.orm import Session
 
-    from workers.dev.sandbox.wire import MessageSummary
+    from workers.dev.sandbox.wire import MessageSummary, PhoneMessageView
+
+CHANNELS: Final = ("EMAIL", "WHATSAPP", "SMS")
 
 _OPEN = text("""
     select
       (select count(*) from fleet.outbox) + (select count(*) from fleet.dispatch) +
       (select count(*) from public.notification_deliveries where status = 'PENDING')
+""")
+
+_UNTOLD = text("""
+    select
+      (select count(*) from fleet.inbox where handled_at is null) +
+      (select count(*) from fleet.attempts a
+       left join fleet.receipts r on r.token = a.token
+       where a.outcome = 'ACCEPTED' and a.channel <> 'IN_APP'
+         and (r.state is null or r.state in ('DEFERRED', 'SENT')))
 """)
 
 _OVERVIEW = text("""
@@ -34,19 +46,43 @@ _OVERVIEW = text("""
     order by e.event_type, d.channel, d.status
 """)
 
-_EMAILS = text("""
-    select d.id, d.status::text, d.provider_message_id, d.provider_response ->> 'code' as code,
-      array(select a.token::text from fleet.attempts a where a.delivery_id = d.id) as tokens
+_DELIVERIES = text("""
+    select d.id, d.notification_id, d.channel::text, d.recipient, d.status::text, d.provider_message_id,
+      d.provider_response ->> 'code' as code,
+      array(select a.token::text from fleet.attempts a where a.delivery_id = d.id) as tokens,
+      exists (select from fleet.fallbacks f where f.from_delivery_id = d.id) as gave_way,
+      exists (select from fleet.fallbacks f where f.to_delivery_id = d.id) as took_over
     from public.notification_deliveries d
-    where d.channel = 'EMAIL'
+    where d.channel::text = any(:channels)
+    order by d.created_at, d.id
 """)
 
 _ATTEMPTS = text("""
     select
-      count(*) filter (where evidence = 'CALLBACK') as by_callback,
+      count(*) filter (where evidence in ('CALLBACK', 'LOOKUP')) as proved,
       count(*) filter (where outcome = 'NO_EVIDENCE') as sent_again
     from fleet.attempts
 """)
+
+_REASONS = text("select reason, count(*) as given from fleet.fallbacks group by reason order by reason")
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    id: UUID
+    notification_id: UUID
+    channel: str
+    recipient: str
+    status: str
+    provider_message_id: str | None
+    code: str | None
+    tokens: Sequence[str]
+    gave_way: bool
+    took_over: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.channel} delivery {self.id}"
 
 
 @dataclass
@@ -55,18 +91,22 @@ class Accounts:
 
     Attributes:
         faults: Everything that is missing, doubled or unexplained, in words; empty is flawless.
-        emails: E-mail deliveries.
-        duplicates: Those among them that were not sent because another had said the same.
-        accepted: E-mails that the sandbox accepted.
-        by_callback: Sends of unknown outcome that a callback proved.
+        deliveries: By channel.
+        accepted: Messages that the sandbox accepted, by channel.
+        duplicates: Deliveries that were not sent because another had said the same.
+        bounced: E-mails that came back.
+        fallbacks: WhatsApp that gave way to SMS, by the reason.
+        proved: Sends of unknown outcome that a callback or a look-up proved.
         sent_again: Sends of unknown outcome that nothing proved, and that were repeated.
     """
 
     faults: list[str] = field(default_factory=list)
-    emails: int = 0
+    deliveries: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
-    accepted: int = 0
-    by_callback: int = 0
+    bounced: int = 0
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    proved: int = 0
     sent_again: int = 0
 
 
@@ -75,40 +115,89 @@ def unsettled(session: Session) -> int:
     return int(session.execute(_OPEN).scalar_one())
 
 
-def check(session: Session, messages: Sequence[MessageSummary], expected: Counter[str]) -> Accounts:
+def untold(session: Session) -> int:
+    """How many accepted messages the provider has still to say the last word on, or has said it unheard."""
+    return int(session.execute(_UNTOLD).scalar_one())
+
+
+def check(
+    session: Session,
+    emails: Sequence[MessageSummary],
+    phone_messages: Sequence[PhoneMessageView],
+    expected: Counter[str],
+) -> Accounts:
     """Compare what was to be told with the database and the sandbox.
 
     Args:
         session: The database.
-        messages: What the sandbox accepted.
-        expected: E-mails due to each address.
+        emails: What the sandbox accepted.
+        phone_messages: The same, by SMS and WhatsApp.
+        expected: Notices due to each e-mail address and each number: a number gets each on one channel.
     """
-    rows = session.execute(_EMAILS).all()
+    deliveries = [
+        _Delivery(**row) for row in session.execute(_DELIVERIES, {"channels": list(CHANNELS)}).mappings()
+    ]
     attempts = session.execute(_ATTEMPTS).one()
     accounts = Accounts(
-        emails=len(rows),
-        accepted=len(messages),
-        by_callback=attempts.by_callback,
+        deliveries=Counter(delivery.channel for delivery in deliveries),
+        accepted=Counter({"EMAIL": len(emails)}) + Counter(each.channel.upper() for each in phone_messages),
+        fallbacks={row.reason: row.given for row in session.execute(_REASONS)},
+        proved=attempts.proved,
         sent_again=attempts.sent_again,
     )
-    by_token = {message.custom_args.get("attempt", ""): message for message in messages}
-    for row in rows:
-        accepted = [by_token[token] for token in row.tokens if token in by_token]
-        if (row.code or "").startswith("duplicate_") and not accepted:
-            accounts.duplicates += 1
-        elif len(accepted) != 1:
-            accounts.faults.append(f"delivery {row.id} was accepted {len(accepted)} times")
-        elif row.status != "SENT":
-            accounts.faults.append(f"delivery {row.id} was accepted and is {row.status}")
-        elif row.provider_message_id != accepted[0].id:
-            accounts.faults.append(f"delivery {row.id} bears an id that is not the accepted message's")
-    received = Counter(message.recipient for message in messages)
-    for address in sorted(expected | received):
-        if expected[address] != received[address]:
+    accepted = [(email.custom_args.get("attempt", ""), email.id) for email in emails]
+    accepted += [(message.token or "", message.sid) for message in phone_messages]
+    by_token = dict(accepted)
+    if len(by_token) != len(accepted):
+        accounts.faults.append(
+            f"{len(accepted) - len(by_token)} messages were accepted twice for one attempt"
+        )
+    for delivery in deliveries:
+        _check_delivery(accounts, delivery, [by_token[t] for t in delivery.tokens if t in by_token])
+    known = {token for delivery in deliveries for token in delivery.tokens}
+    if strangers := by_token.keys() - known:
+        accounts.faults.append(f"{len(strangers)} accepted messages belong to no delivery")
+    arrived = Counter(email.recipient for email in emails)
+    arrived += Counter(each.to for each in phone_messages if each.status not in {"failed", "undelivered"})
+    for address in sorted(expected | arrived):
+        if expected[address] != arrived[address]:
             accounts.faults.append(
-                f"{address} was to get {expected[address]} e-mails and got {received[address]}"
+                f"{address} was to get {expected[address]} messages and got {arrived[address]}"
             )
+    _check_phones(accounts, deliveries)
     return accounts
+
+
+def _check_delivery(accounts: Accounts, delivery: _Delivery, accepted: Sequence[str]) -> None:
+    """One delivery against the ids of the messages that were accepted for it."""
+    fault = None
+    if (delivery.code or "").startswith("duplicate_") and not accepted:
+        accounts.duplicates += 1
+    elif delivery.status == "FAILED" and delivery.gave_way and len(accepted) <= 1:
+        pass  # another channel has told it, and is looked at by itself
+    elif len(accepted) != 1:
+        fault = f"was accepted {len(accepted)} times"
+    elif delivery.status not in {"SENT", "BOUNCED"}:
+        fault = f"was accepted and is {delivery.status}"
+    elif delivery.provider_message_id != accepted[0]:
+        fault = "bears an id that is not the accepted message's"
+    if fault is None and delivery.channel == "SMS" and not delivery.took_over:
+        fault = "is there without a reason why WhatsApp did not do"
+    accounts.bounced += delivery.status == "BOUNCED"
+    if fault is not None:
+        accounts.faults.append(f"{delivery.name} {fault}")
+
+
+def _check_phones(accounts: Accounts, deliveries: Sequence[_Delivery]) -> None:
+    """No notice may reach a phone on two channels."""
+    reached = Counter(
+        delivery.notification_id
+        for delivery in deliveries
+        if delivery.channel != "EMAIL" and delivery.status == "SENT"
+    )
+    for notification_id, count in reached.items():
+        if count > 1:
+            accounts.faults.append(f"notification {notification_id} went to a phone {count} times")
 
 
 def overview(session: Session) -> Table:

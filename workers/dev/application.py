@@ -43,10 +43,12 @@ class Application:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def register(self, email: str, name: str, product: str = "LLC_FORMATION") -> Client:
+    def register(
+        self, email: str, name: str, *, phone: str | None = None, product: str = "LLC_FORMATION"
+    ) -> Client:
         """A prospect registers: account, profile PENDING, order PENDING."""
         user_id = self._one("insert into auth.users (id, email) values (%s, %s) returning id", uuid4(), email)
-        self._do("insert into profiles (id, full_name) values (%s, %s)", user_id, name)
+        self._do("insert into profiles (id, full_name, phone) values (%s, %s, %s)", user_id, name, phone)
         order_id = self._one(
             "insert into orders (user_id, product_id, amount, currency)"
             " select %s, id, price_amount, currency from products where code = %s returning id",

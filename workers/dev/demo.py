@@ -20,7 +20,7 @@ from workers.dev.processes import wait_until
 from workers.dev.stack import Stack, bare_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 
 CLIENTS_BEFORE, CLIENTS_AFTER = 16, 8
 KILL_AFTER = 20
-"""E-mails accepted before the worker is killed: in the middle of a batch."""
+"""Messages accepted before the worker is killed: in the middle of a batch."""
 
 DUPLICATES = 1
 """Deliveries that the application inserts a second time."""
 
+BOUNCES = 2
+"""E-mails to the address that is gone."""
+
 LATENCY_SECONDS = 0.1
 SETTLED_SECONDS = 45.0
+
+# The last four digits say what the sandbox makes of it: see workers/dev/sandbox/behaviours.py.
+_NO_WHATSAPP, _WHATSAPP_FAILS_LATER = "+33639989903", "+33639989924"
 
 _NAMES = ("Camille Exemple", "Andrea Sample", "Maxime O’Exemple", "Sacha <b>Beispiel</b>")
 
@@ -45,9 +51,14 @@ _SOONER = {
     "FLEET_CONNECT_TIMEOUT_SECONDS": "1",
     "FLEET_READ_TIMEOUT_SECONDS": "3",
     "FLEET_LEASE_SECONDS": "8.5",
-    "FLEET_UNKNOWN_WAIT_SECONDS": "9",
+    # Long enough after the lease that Twilio has been asked by then.
+    "FLEET_UNKNOWN_WAIT_SECONDS": "11",
     "FLEET_RETRY_BASE_SECONDS": "1",
     "FLEET_ROUTING_GRACE_SECONDS": "1",
+    "FLEET_LOOKUP_AFTER_SECONDS": "2",
+    # A new WhatsApp sender may write once a second; the sandbox takes what comes.
+    "FLEET_WHATSAPP_PER_MINUTE": "60000",
+    "FLEET_SMS_PER_SECOND": "1000",
 }
 
 
@@ -67,7 +78,7 @@ def run(parent: Path, console: Console, after: Callable[[Stack], None] | None) -
     held = claim(folder)
     try:
         with Stack(folder, given, latency=LATENCY_SECONDS) as stack:
-            engine = make_engine(stack.environment["DATABASE_URL"], pool_size=2)
+            engine = make_engine(stack.owner_url, pool_size=2)
             try:
                 checked = _play(stack, engine, console)
             finally:
@@ -84,7 +95,11 @@ def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
     expected: Counter[str] = Counter()
     with Session(engine) as session, session.begin():
         seed(session)
-    with Application(stack.environment["DATABASE_URL"]) as application, stack.sandbox as sandbox:
+    with Application(stack.owner_url) as application, stack.sandbox as sandbox:
+        page = stack.addresses["sandbox"]
+        console.print(
+            f"While it plays, the mail is at {page}, and the phones at {page}/phones.", soft_wrap=True
+        )
         console.print(f"{CLIENTS_BEFORE} clients register, pay and hand in their documents.")
         for number in range(CLIENTS_BEFORE):
             expected += _live(application, number)
@@ -93,7 +108,7 @@ def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
         stack.children["worker"].kill()
         at_kill = sandbox.stats().accepted
         console.print(
-            f"The worker is killed with SIGKILL after {at_kill} e-mails were accepted, and started again."
+            f"The worker is killed with SIGKILL after {at_kill} messages were accepted, and started again."
         )
         stack.revive()
         console.print(f"{CLIENTS_AFTER} more clients come, and the broker is wiped under their events.")
@@ -102,16 +117,21 @@ def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
             if number == CLIENTS_BEFORE + CLIENTS_AFTER // 2:
                 _wipe(stack)
         _wipe(stack)
+        console.print("One has no WhatsApp, to one WhatsApp fails later, and one e-mail address is gone.")
+        expected += _hard_to_reach(application)
         expected += _own_words(application)
         with console.status("The fleet works it off"), Session(engine) as session:
             settled = wait_until(lambda: _settled(session), SETTLED_SECONDS)
         with Session(engine) as session:
-            checked = accounts.check(session, sandbox.messages(), expected)
+            phone_messages = sandbox.phone_messages(inbound=False)
+            checked = accounts.check(session, sandbox.messages(), phone_messages, expected)
             console.print(accounts.overview(session))
-        if checked.duplicates != DUPLICATES:
-            checked.faults.append(
-                f"{checked.duplicates} duplicates were held back, and {DUPLICATES} were planted"
-            )
+        planted = {"duplicates": (checked.duplicates, DUPLICATES), "bounces": (checked.bounced, BOUNCES)}
+        for what, (found, known) in planted.items():
+            if found != known:
+                checked.faults.append(f"{found} {what} were found, and {known} were planted")
+        if not {"REFUSED", "FAILED"} <= checked.fallbacks.keys():
+            checked.faults.append("WhatsApp did not give way where it was refused and where it failed later")
         if not settled:
             checked.faults.append(f"not everything was settled within {SETTLED_SECONDS:g} s")
     _report(console, checked, sum(expected.values()), time.monotonic() - began)
@@ -119,9 +139,10 @@ def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
 
 
 def _live(application: Application, number: int) -> Counter[str]:
-    """One client's story; returns how many e-mails it is worth, by address."""
-    email = f"client{number:02}@example.com"
-    client = application.pay(application.register(email, _NAMES[number % len(_NAMES)]))  # welcome, payment
+    """One client's story; returns how many notices it is worth, by address and number."""
+    email, phone = f"client{number:02}@example.com", f"+336399810{number:02}"
+    name = _NAMES[number % len(_NAMES)]
+    client = application.pay(application.register(email, name, phone=phone))  # welcome, payment
     passport = application.upload(client, "PASSPORT")  # received
     proof = application.upload(client, "PROOF_ADDRESS")  # received
     application.review(passport, "APPROVED")  # approved
@@ -130,7 +151,19 @@ def _live(application: Application, number: int) -> Counter[str]:
     application.change_status(client, "FORM_SUBMITTED")  # status changed
     application.write_message(client, "Bonjour, il nous manque une page.")  # new message
     application.event("STEP_STARTED", "dossier", client.dossier_id or client.user_id)  # nobody is told
-    return Counter({email: 9})
+    return Counter({email: 9, phone: 4})  # on the phone: welcome, payment, rejected, new message
+
+
+def _hard_to_reach(application: Application) -> Counter[str]:
+    """Clients whom the first way does not lead to: WhatsApp gives way to SMS, and e-mails come back."""
+    gone = "client+bounce@example.com"
+    application.pay(application.register(gone, "Lou Exemple"))  # welcome, payment
+    expected = Counter({gone: 2})
+    for number, phone in enumerate((_NO_WHATSAPP, _WHATSAPP_FAILS_LATER)):
+        email = f"phone{number}@example.com"
+        application.pay(application.register(email, "Charlie Beispiel", phone=phone))
+        expected += Counter({email: 2, phone: 2})
+    return expected
 
 
 def _own_words(application: Application) -> Counter[str]:
@@ -147,7 +180,7 @@ def _own_words(application: Application) -> Counter[str]:
 
 def _settled(session: Session) -> bool:
     with session.begin():
-        return accounts.unsettled(session) == 0
+        return accounts.unsettled(session) == 0 and accounts.untold(session) == 0
 
 
 def _wipe(stack: Stack) -> None:
@@ -157,11 +190,14 @@ def _wipe(stack: Stack) -> None:
 
 def _report(console: Console, checked: Accounts, expected: int, seconds: float) -> None:
     table = Table(title="Accounts", title_justify="left", show_header=False)
-    table.add_row("e-mails that the story is worth", str(expected))
-    table.add_row("e-mails that the sandbox accepted", str(checked.accepted))
-    table.add_row("e-mail deliveries in the database", str(checked.emails))
-    table.add_row("of these not sent, for another had said the same", str(checked.duplicates))
-    table.add_row("sends whose outcome nobody knew, proved by a callback", str(checked.by_callback))
+    table.add_row("messages that the story is worth", str(expected))
+    for channel in accounts.CHANNELS:
+        table.add_row(f"{channel} deliveries in the database", str(checked.deliveries[channel]))
+        table.add_row(f"{channel} messages that the sandbox accepted", str(checked.accepted[channel]))
+    table.add_row("deliveries not sent, for another had said the same", str(checked.duplicates))
+    table.add_row("WhatsApp gave way to SMS", _counts(checked.fallbacks))
+    table.add_row("e-mails that came back", str(checked.bounced))
+    table.add_row("sends whose outcome nobody knew, proved afterwards", str(checked.proved))
     table.add_row("sends that nothing proved, and that were repeated", str(checked.sent_again))
     table.add_row("seconds", f"{seconds:.1f}")
     console.print(table)
@@ -169,3 +205,7 @@ def _report(console: Console, checked: Accounts, expected: int, seconds: float) 
         console.print("Nothing is missing, and nothing was sent twice.", style="bold green")
     for fault in checked.faults:
         console.print(fault, style="bold red", markup=False)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.lower().replace('_', ' ')} {count}" for name, count in counts.items()) or "0"

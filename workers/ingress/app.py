@@ -19,7 +19,7 @@ from workers.kept import Kept
 from workers.metrics import DatabaseMetrics, IngressMetrics, exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session, sessionmaker
@@ -43,6 +43,7 @@ class Ingress:
         public_url: Where providers reach it, without a slash at the end.
         health_max_age_seconds: Work that has been due for longer is late.
         clock: Gives the time, aware, UTC.
+        pages: What people follow links to.
     """
 
     sessions: sessionmaker[Session]
@@ -51,6 +52,7 @@ class Ingress:
     public_url: str
     health_max_age_seconds: float
     clock: Callable[[], datetime]
+    pages: Sequence[Route] = ()
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -86,6 +88,7 @@ class Ingress:
                 Route("/live", _live),
                 Route("/health", tell_health),
                 Route("/metrics", tell_metrics),
+                *self.pages,
             ]
         )
         # A redirect would be built from the host that the request names.

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from workers.dev.sandbox import pages, phone_pages, sendgrid, twilio
+from workers.dev.sandbox import gallery, pages, phone_pages, sendgrid, sendgrid_erasure, twilio
 from workers.dev.sandbox.control import ControlApi
 from workers.dev.sandbox.courier import Courier
 from workers.dev.sandbox.phone_control import PhoneControl
@@ -51,10 +51,12 @@ def create_app(settings: SandboxSettings) -> Starlette:
         # The vendors' routes come first: routes are tried in order, and theirs are the busy ones.
         routes=[
             *sendgrid.routes(sandbox, webhook),
+            *sendgrid_erasure.routes(sandbox),
             *twilio.routes(sandbox, courses),
             Route("/health", _health, methods=["GET"]),
             *ControlApi(sandbox, courier, signer.public_key).routes(),
             *PhoneControl(sandbox, courses).routes(),
+            *gallery.routes(),
             *phone_pages.routes(sandbox, courier, courses),
             *pages.routes(sandbox, courier),
         ],

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from workers.dev.sandbox.store import Message
 
 _SHOWN = 200
-_ASSETS: Final = {"sandbox.css": "text/css", "phones.css": "text/css", "sandbox.js": "text/javascript"}
+_ASSETS: Final = {
+    **dict.fromkeys(("sandbox.css", "phones.css", "gallery.css"), "text/css"),
+    "sandbox.js": "text/javascript",
+}
 
 
 def routes(sandbox: Sandbox, courier: Courier) -> list[Route]:

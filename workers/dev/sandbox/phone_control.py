@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.notifications import gsm7
 from workers.dev.sandbox.control_answers import bad_request, content, explain, read_body
 from workers.dev.sandbox.phones import PhoneMessage
-from workers.dev.sandbox.segments import count_segments
 from workers.dev.sandbox.wire import PhoneMessageView, PhoneReply
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def answer_of(reply: PhoneReply, phones: Phones) -> PhoneMessage:
         number=reply.number,
         ours=ours,
         body=reply.body,
-        segments=count_segments(reply.body) if channel == "sms" else 1,
+        segments=gsm7.segments(reply.body) if channel == "sms" else 1,
         created_at=now,
         updated_at=now,
         sent_at=now,

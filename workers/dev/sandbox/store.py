@@ -113,6 +113,13 @@ class Store:
             message.callbacks = state
         self.version += 1
 
+    def forget(self, addresses: set[str]) -> None:
+        """Forget all messages to these addresses, given in lower case."""
+        for message in list(self):
+            if any(recipient.email.lower() in addresses for recipient in message.recipients):
+                del self._messages[message.id]
+        self.version += 1
+
     def clear(self) -> None:
         """Forget all messages."""
         self._messages.clear()

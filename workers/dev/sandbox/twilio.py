@@ -14,12 +14,12 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
+from services.notifications import gsm7
 from workers.dev.sandbox import twilio_errors as codes
 from workers.dev.sandbox.behaviours import fault_of_number
 from workers.dev.sandbox.desk import Desk
 from workers.dev.sandbox.exchange import JSON, Answer, Exchange, Refusal, TooLargeError
 from workers.dev.sandbox.phones import PhoneMessage, attempt_of
-from workers.dev.sandbox.segments import count_segments
 from workers.dev.sandbox.twilio_errors import error, error_body, invalid, text_of
 from workers.dev.sandbox.twilio_rules import MAX_BODY, examine, read_form
 from workers.dev.sandbox.twilio_views import API, page, resource
@@ -123,7 +123,7 @@ class Messages:
             number=submission.number,
             ours=submission.ours,
             body=submission.body,
-            segments=count_segments(submission.body) if submission.channel == "sms" else 1,
+            segments=gsm7.segments(submission.body) if submission.channel == "sms" else 1,
             created_at=now,
             updated_at=now,
             status="queued",

@@ -1,0 +1,147 @@
+"""All that is kept of a person, table by table, whole rows, the oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
+
+from db.models import Base, fleet  # noqa: F401 - the tables of fleet join the metadata by being imported
+from db.queries.people import mentions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from db.queries.people import Scope
+
+_ROWS_AT_ONCE: Final = 500
+
+_ADDRESSED: Final = "t.address = any(:numbers) or lower(t.address) = any(:emails)"
+_CALLBACKS: Final = f"""
+    t.body ->> 'attempt' = any(:tokens_text)
+    or split_part(t.body ->> 'sg_message_id', '.', 1) = any(:messages)
+    or t.body ->> 'MessageSid' = any(:messages)
+    or t.body ->> 'erased_for' = :user_text
+    or {mentions("t.body::text")}"""
+_INTERVENTIONS: Final = """
+    t.subject = any(:subjects)
+    or t.details::text ~* cast(:pattern as text) or t.why ~* cast(:pattern as text)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table's part of an export.
+
+    Attributes:
+        holds: What its rows are.
+        table: Where they are from.
+        which: The condition on ``t``, in the parameters of ``Scope``.
+        order: What they are sorted by.
+    """
+
+    holds: str
+    table: str
+    which: str
+    order: str
+
+    @property
+    def columns(self) -> list[str]:
+        """What every row has; the platform's own rows may have more."""
+        return list(Base.metadata.tables[self.table].columns.keys())
+
+    @property
+    def statement(self) -> str:
+        """What gives the rows."""
+        table = self.table if "." in self.table else f"public.{self.table}"
+        return f"select to_jsonb(t) as row from {table} t where {self.which} order by {self.order}"  # noqa: S608  constants of this module
+
+
+SECTIONS: Final[Mapping[str, Section]] = {
+    "profile": Section("The person's profile.", "profiles", "t.id = :user_id", "t.id"),
+    "notifications": Section(
+        "What the person was told.", "notifications", "t.id = any(:notifications)", "t.created_at, t.id"
+    ),
+    "deliveries": Section(
+        "On which channels, and to which addresses.",
+        "notification_deliveries",
+        "t.id = any(:deliveries)",
+        "t.created_at, t.id",
+    ),
+    "queued": Section(
+        "What is still to be sent.",
+        "fleet.dispatch",
+        "t.delivery_id = any(:deliveries)",
+        "t.enqueued_at, t.delivery_id",
+    ),
+    "attempts": Section(
+        "The tries at that.", "fleet.attempts", "t.token = any(:tokens)", "t.opened_at, t.token"
+    ),
+    "receipts": Section(
+        "What became of them.", "fleet.receipts", "t.token = any(:tokens)", "t.updated_at, t.token"
+    ),
+    "callbacks": Section(
+        "What providers have posted about them, and what the person has written to us.",
+        "fleet.inbox",
+        _CALLBACKS,
+        "t.received_at, t.provider, t.callback_id",
+    ),
+    "fallbacks": Section(
+        "Where one channel gave way to another.",
+        "fleet.fallbacks",
+        "t.user_id = :user_id or t.notification_id = any(:notifications)",
+        "t.decided_at, t.notification_id, t.from_channel",
+    ),
+    "lookups": Section("What is still to be asked.", "fleet.lookups", "t.token = any(:tokens)", "t.token"),
+    "announcements": Section(
+        "Who has told the person of which event.",
+        "fleet.announcements",
+        "t.user_id = :user_id",
+        "t.event_id, t.template_code",
+    ),
+    "preferences": Section(
+        "What the person has said about being written to.",
+        "fleet.preferences",
+        "t.user_id = :user_id",
+        "t.user_id",
+    ),
+    "suppressions": Section(
+        "The person's addresses that are not to be written to.",
+        "fleet.suppressions",
+        _ADDRESSED,
+        "t.channel, t.since, t.id",
+    ),
+    "conversations": Section(
+        "When the person last wrote to us.", "fleet.conversations", _ADDRESSED, "t.channel, t.address"
+    ),
+    "links": Section(
+        "Links that were sent to the person, and how often they were followed.",
+        "fleet.links",
+        "t.user_id = :user_id or t.notification_id = any(:notifications)",
+        "t.created_at, t.token",
+    ),
+    "events": Section(
+        "What happened to the person, and to what is the person's.",
+        "events",
+        "t.id = any(:events)",
+        "t.created_at, t.id",
+    ),
+    "reminders": Section(
+        "Reminders of payments.", "payment_reminders", "t.user_id = :user_id", "t.sent_at, t.id"
+    ),
+    "interventions": Section(
+        "What was done by hand to any of this.", "fleet.interventions", _INTERVENTIONS, "t.at, t.id"
+    ),
+    "erasures": Section(
+        "What was erased of the person before.", "fleet.erasures", "t.user_id = :user_id", "t.at, t.id"
+    ),
+}
+"""In the order of the document."""
+
+
+def rows(session: Session, section: Section, scope: Scope) -> Iterator[object]:
+    """Yield the rows of one section as they come off the database; few are held at a time."""
+    streamed = {"stream_results": True, "yield_per": _ROWS_AT_ONCE}
+    yield from session.scalars(text(section.statement), scope.values(), execution_options=streamed)

@@ -1,0 +1,134 @@
+"""Every message worded from the rows that triggers and services, the platform's and ours, have written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from providers.base import EmailMessage, Receipt
+from services.notifications import catalogue, words
+from services.notifications.carriers import EmailCarrier, PhoneCarrier, WhatsAppCarrier
+from services.notifications.delivery import Drain
+from services.notifications.template_codes import Template
+from tests.notifications.pipeline import APP_URL, LEASE, POLICY, RENDERER, never
+from tests.notifications.reading import HOSTILE, Page
+from tests.notifications.test_catalogue import ANNOUNCED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from db.queries.dispatch import ClaimedRow
+    from providers.base import PhoneMessage
+    from tests.notifications.pipeline import Clock, Pipeline
+    from workers.dev.application import Application
+
+# Their services come with payments and reminders; nothing writes them yet.
+UNWRITTEN = {Template.PAYMENT_LINK, Template.REMINDER, Template.ORDER_CANCELLED, Template.WELCOME_BACK}
+NAMES: Mapping[str, str] = {"plain": "Camille Exemple"} | {
+    # PostgreSQL keeps no NUL.
+    kind: text.replace("\x00", "")
+    for kind, text in HOSTILE.items()
+}
+
+
+@dataclass
+class Kept:
+    """A provider that takes everything and keeps it."""
+
+    name: str = "kept"
+    emails: list[EmailMessage] = field(default_factory=list)
+    texts: list[PhoneMessage] = field(default_factory=list)
+
+    def send(self, message: EmailMessage | PhoneMessage) -> Receipt:
+        if isinstance(message, EmailMessage):
+            self.emails.append(message)
+        else:
+            self.texts.append(message)
+        return Receipt(self.name, f"message-{message.token}")
+
+
+@dataclass
+class Reader:
+    """Words what was claimed in every language, by the carriers that do it in earnest."""
+
+    channel: str
+    clock: Clock
+    provider: str = "kept"
+    emails: list[tuple[ClaimedRow, str, EmailMessage]] = field(default_factory=list)
+    texts: list[tuple[ClaimedRow, str, PhoneMessage]] = field(default_factory=list)
+
+    def carry(self, claimed: ClaimedRow, token: UUID) -> Receipt:
+        for locale in words.LOCALES:
+            kept = Kept()
+            for carrier in self._carriers(kept, locale):
+                carrier.carry(claimed, token)
+            self.emails += [(claimed, locale, email) for email in kept.emails]
+            self.texts += [(claimed, locale, text) for text in kept.texts]
+        return Receipt(self.provider, f"message-{token}")
+
+    def _carriers(self, kept: Kept, locale: str) -> list[EmailCarrier | PhoneCarrier]:
+        usual = (kept, RENDERER, locale, APP_URL)
+        if self.channel == "EMAIL":
+            return [EmailCarrier(*usual, unsubscribe=_unsubscribe)]
+        whatsapp = WhatsAppCarrier(
+            *usual,
+            "FR",
+            templates={},
+            free_text_always=True,
+            give_way_after=timedelta(hours=1),
+            clock=self.clock,
+        )
+        return [PhoneCarrier(*usual, "FR"), whatsapp]
+
+
+def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipeline, clock: Clock) -> None:
+    for number, name in enumerate(NAMES.values()):
+        client = app.pay(app.register(f"client{number}@example.com", name, phone=f"+3363998000{number}"))
+        for act, _, _ in ANNOUNCED.values():
+            act(app, client)
+        own = app.notify(client, f"Titre {name}"[:200], f"Bonjour {name}\nà lundi")
+        app.deliver(own, "EMAIL", client.email)
+        app.deliver(own, "WHATSAPP", client.email)
+    pipeline.fan_out().run(never)
+    emails, phones = Reader("EMAIL", clock), Reader("WHATSAPP", clock)
+    for reader in (emails, phones):
+        Drain(reader.channel, reader, pipeline.sessions, POLICY, timedelta(seconds=LEASE), 1, clock).run(
+            never
+        )
+
+    told = {(email.category, locale) for _, locale, email in emails.emails}
+    assert told == {
+        (template, locale) for template in Template if template not in UNWRITTEN for locale in words.LOCALES
+    }
+    assert {claimed.full_name for claimed, _, _ in emails.emails} == set(NAMES.values())
+    for claimed, _, email in emails.emails:
+        _reads_well(email)
+        page = Page(email.html)
+        assert claimed.user_id
+        route = catalogue.route(claimed.template_code)
+        opt_out = None if route.mandatory else _unsubscribe(claimed.user_id, route.category)
+        assert email.unsubscribe_url == opt_out
+        assert set(page.links) == {f"{APP_URL}{claimed.action_url}", opt_out} - {None}
+    rung = {claimed.template_code for claimed, _, _ in phones.texts}
+    assert rung >= {t for t, route in catalogue.ROUTES.items() if "SMS" in route.channels} - UNWRITTEN
+    for _, _, text in phones.texts:
+        assert text.body.strip()
+        assert "None" not in text.body
+
+
+def _unsubscribe(user_id: UUID, category: str) -> str:
+    return f"https://fleet.example.com/u/{user_id}.{category}"
+
+
+def _reads_well(email: EmailMessage) -> None:
+    page = Page(email.html)
+    assert page.problems == []
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert 0 < len(email.subject) <= 150
+    for part in (email.subject, email.text, page.text):
+        assert re.search(r"\bNone\b|[A-Z]{3,}_[A-Z]|[«“]\s*[»”]", part) is None
+        assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202a-\u202e\u2066-\u2069]", part) is None
+    assert "\n" not in email.subject
