@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from db.locks import BusyError
 from db.migrate import NotRecognisedError
+from services.notifications.whatsapp_templates import MappingError
 from workers.commands import (
     byhand,
     database,
@@ -51,7 +52,7 @@ def main() -> None:
     """Run the command line; what goes wrong in a known way is said in one readable message."""
     try:
         app()
-    except SettingsError as error:
+    except (SettingsError, MappingError) as error:
         _end(str(error), Exit.USAGE)
     except EmbeddedError as error:
         _end(str(error), Exit.AWAY)

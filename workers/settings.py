@@ -47,6 +47,12 @@ def _phone(value: str) -> str:
     return value
 
 
+def _account(value: str) -> str:
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", value):
+        raise ValueError("give the account's SID: AC and 32 hexadecimal digits")
+    return value
+
+
 def _public_key(value: str) -> str:
     try:
         SendGridSignatures(value, tolerance_seconds=0)
@@ -157,7 +163,7 @@ class Settings(DatabaseSettings):
 
     redis_url: BrokerUrl
     sendgrid_api_key: Secret
-    twilio_account_sid: Annotated[str, Field(min_length=1)]
+    twilio_account_sid: Annotated[str, AfterValidator(_account)]
     twilio_auth_token: Secret
     twilio_sms_phone: Phone
     twilio_whatsapp_phone: Phone
