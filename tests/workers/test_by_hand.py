@@ -122,7 +122,9 @@ def test_dead_letters_of_every_queue_are_listed_and_replayed(
     assert {(d["queue"], d["id"]) for d in listed} == expected
 
     assert fleet("replay").exit_code == 2
-    assert "Nothing was done" in fleet("replay", "--queue", "email").stdout
+    said = fleet("replay", "--queue", "email").stdout
+    assert "1 in all; cost: nothing is known of prices" in said
+    assert "Nothing was done" in said
     assert len(json.loads(fleet("dead-letters", "--json").stdout)) == 3
     assert fleet("replay", "--since", "1h", "--yes", "--why", "mended").exit_code == 0
     assert json.loads(fleet("dead-letters", "--json").stdout) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from db.queries import failures, interventions
 from db.queries.failures import Wanted
 from workers.clock import utc_now
 from workers.commands.asking import Since, Who, Why, Yes, agreed, moment
+from workers.commands.costs import PRICES_OF, estimated, told
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from db.queries.failures import Listed, Price
 
-PRICES_OF = timedelta(days=30)
 MOST = 10_000
 
 Channel = Annotated[str | None, typer.Option(help="EMAIL, WHATSAPP, SMS, IN_APP or PUSH.")]
@@ -124,19 +123,11 @@ def _say(able: Sequence[Listed], left: Sequence[Listed], paid: Sequence[Price]) 
         console.print(f"{count} on {channel} that ended with {code}", markup=False)
     for obstacle, count in sorted(Counter(d.obstacle for d in left).items()):
         console.print(f"{count} left out: {obstacle}", style="yellow", markup=False)
-    costs = _cost(able, paid)
-    told = ", ".join(f"about {amount:.4f} {unit}" for unit, amount in costs.items())
-    console.print(f"{len(able)} in all; cost: {told or 'nothing is known of prices'}", markup=False)
+    console.print(f"{len(able)} in all; cost: {told(_cost(able, paid))}", markup=False)
 
 
 def _cost(able: Sequence[Listed], paid: Sequence[Price]) -> dict[str, float]:
-    """What they would cost at the average of the last month, by currency."""
-    costs: dict[str, float] = {}
-    for price in paid:
-        count = sum(d.channel == price.channel for d in able)
-        if count:
-            costs[price.unit] = costs.get(price.unit, 0.0) + count * float(price.each)
-    return costs
+    return estimated(Counter(d.channel for d in able), paid)
 
 
 def _upper(word: str | None) -> str | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from db.queries import channels, dead_letters, interventions
+from db.queries import channels, dead_letters, failures, interventions
 from db.queries.channels import Pause
 from db.queries.dead_letters import Meant
 from tasks.wakeups import CHANNELS, QUEUE_OF_CHANNEL
 from workers.clock import utc_now
 from workers.commands.asking import Since, Who, Why, Yes, agreed, moment, somebody, span
+from workers.commands.costs import PRICES_OF, estimated, told
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json
 
@@ -64,9 +66,12 @@ def replay(
     with database() as sessions:
         with sessions() as session:
             found = dead_letters.find(session, meant)
+            paid = failures.prices(session, utc_now() - PRICES_OF)
         console.print(_table(found))
         if not found:
             raise fail("No dead letter is meant by that.", Exit.NO)
+        cost = told(estimated(Counter(letter.queue.upper() for letter in found), paid))
+        console.print(f"{len(found)} in all; cost: {cost}", markup=False)
         by = agreed(yes=yes, who=who, why=why)
         if by is None:
             return
