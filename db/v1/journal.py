@@ -35,14 +35,15 @@ create table if not exists fleet.set_aside (
   at         timestamptz not null default now()
 );
 
--- For the way back: what a value was before a rule filled it, and the digest of what it became.
+-- For the way back: what a value was before a rule filled it, and the digest of what it became. Where the old
+-- application has taken it away again, it was filled twice, and the later one counts.
 create table if not exists fleet.v1_filled (
+  number      bigint generated always as identity,
   table_name  text not null,
   column_name text not null,
   id          uuid not null,
   was         text,
-  became      text not null,
-  primary key (table_name, column_name, id)
+  became      text not null
 );
 """
 """The journal: how far the upgrade is, what it did, and what the way back needs to know."""

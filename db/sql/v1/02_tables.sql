@@ -67,16 +67,19 @@ $$;
 
 -- Keeps what a value was before a rule filled it, for the way back. What it became is kept as a digest, so that
 -- nobody's address lies here; it tells later whether somebody has changed the value since.
+-- In plpgsql, which keeps its plan from row to row, and into a table without an index: there are as many rows as
+-- values that v1 lacked.
 create or replace function fleet.v1_keep(p_table text, p_was jsonb, p_new jsonb, variadic p_columns text[])
-returns void language sql as $$
+returns void language plpgsql as $$
+begin
   insert into fleet.v1_filled (table_name, column_name, id, was, became)
   select p_table, c, (p_new ->> 'id')::uuid, p_was ->> c, md5((p_new ->> 'id') || case
     when c like '%\_at' then extract(epoch from (p_new ->> c)::timestamptz)::text
     else p_new ->> c
   end)
   from unnest(p_columns) c
-  where p_was -> c is distinct from p_new -> c
-  on conflict (table_name, column_name, id) do update set was = excluded.was, became = excluded.became
+  where p_was -> c is distinct from p_new -> c;
+end;
 $$;
 
 -- From here on, one block per table: its columns, then the rule for each value that v2 wants and v1 lacks.

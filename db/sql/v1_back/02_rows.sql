@@ -34,8 +34,13 @@ begin
     execute format(
       'update %1$I t
        set %2$I = f.was::%3$s
-       from fleet.v1_filled f
-       where f.table_name = %1$L and f.column_name = %2$L and f.id = t.id
+       from (
+         select distinct on (id) id, was, became
+         from fleet.v1_filled
+         where table_name = %1$L and column_name = %2$L
+         order by id, number desc
+       ) f
+       where f.id = t.id
          and f.became = md5(t.id::text || (%4$s))',
       v_table, v_column, v_type,
       case
