@@ -81,7 +81,9 @@ class Fleet:
         return self.sandbox.messages(to=email)
 
     def wait(self, condition: Any, what: str, seconds: float = DEADLINE) -> None:
-        assert wait_until(condition, seconds), f"{what} did not come within {seconds:g} s"
+        if not wait_until(condition, seconds):
+            told = [f"--- {name}\n{child.output(20)}" for name, child in self.stack.children.items()]
+            pytest.fail(f"{what} did not come within {seconds:g} s\n" + "\n".join(told))
 
     def wait_settled(self) -> None:
         self.wait(lambda: self.unsettled() == 0, "an empty queue")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -95,7 +96,9 @@ def test_a_process_id_used_again_is_left_alone(kind: type[EmbeddedServer], folde
 
 def test_a_crash_amid_a_busy_query_is_waited_out(folder: Path) -> None:
     def count() -> None:
-        with pytest.raises(psycopg.OperationalError), psycopg.connect(server.url) as connection:
+        # Whether its answer still gets through before the backend sees the crash is a race that
+        # either may win.
+        with suppress(psycopg.OperationalError), psycopg.connect(server.url) as connection:
             connection.execute("select count(*) from generate_series(1, 10000000)")
 
     with EmbeddedPostgres(folder) as server:
