@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from db import catalog, catalogs, sqlfiles
 from db.measures import CLOSED_TABLES, HARDENED_POLICIES
+from db.privileges import INSERTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ BY_HAND = "by hand: the fleet alters nothing of the platform's"
 _TOLERATED = frozenset({"column dossiers.user_id"})
 
 # Where the fleet inserts: a column that it does not know must be able to fill itself.
-_FLEET_INSERTS = frozenset({"notifications", "notification_deliveries"})
+_FLEET_INSERTS = frozenset(INSERTS)
 
 _WRITES_DOSSIER_CREATED = """
 select exists (

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from db.privileges import INSERTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from db.catalog import Catalog
 
 # The fleet inserts into these: a column that it does not know must fill itself.
-_WRITTEN = frozenset({"notifications", "notification_deliveries"})
+_WRITTEN = frozenset(INSERTS)
 
 # Live databases have dossiers that belong to nobody yet, and the code reckons with it.
 _MAY_BE_NULL = frozenset({"dossiers.user_id"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.models import Base, fleet  # noqa: F401 - the tables of fleet join the metadata by being imported
+from db.models import Base, fleet, settling  # noqa: F401 - the fleet's tables join the metadata by import
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,21 +16,33 @@ if TYPE_CHECKING:
 
 READS = (
     *("document_reviews", "document_types", "document_versions", "documents", "dossiers", "events"),
-    *("messages", "notification_deliveries", "notifications", "orders", "payment_reminders"),
-    *("product_steps", "products", "profiles", "step_instances", "steps"),
+    *("messages", "notification_deliveries", "notifications", "orders", "payment_links"),
+    *("payment_reminders", "product_steps", "products", "profiles", "step_instances", "steps"),
 )
 """The platform's tables that the fleet reads, whole rows."""
 
-INSERTS = ("notification_deliveries", "notifications")
+INSERTS = (
+    # The history of a status is written by the platform's trigger, with the rights of whoever changes it.
+    *("dossier_status_history", "dossiers", "events", "notification_deliveries", "notifications"),
+    *("payment_links", "step_instances"),
+)
 """The platform's tables that the fleet inserts into."""
 
 UPDATES = {
+    "dossiers": ("completed_at", "current_step_instance_id", "status"),
     "notification_deliveries": (
         *("failed_at", "provider", "provider_message_id", "provider_response", "recipient", "sent_at"),
         "status",
     ),
     # Written by the erasure of a person alone. To lock a row, PostgreSQL asks for the right to update any.
     "notifications": ("action_url", "message", "payload", "title"),
+    "orders": (
+        *("dossier_id", "paid_at", "status", "stripe_checkout_session_id", "stripe_customer_id"),
+        "stripe_payment_intent_id",
+    ),
+    "payment_links": ("used_at",),
+    "profiles": ("status", "stripe_customer_id"),
+    "step_instances": ("completed_at", "started_at"),
 }
 """The columns that the fleet updates."""
 

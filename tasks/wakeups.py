@@ -17,14 +17,20 @@ QUEUE_OF_CHANNEL: Final[Mapping[str, str]] = {channel: channel.lower() for chann
 TASK_OF_QUEUE: Final[Mapping[str, str]] = {
     "fanout": "events.fan_out_due",
     **{queue: f"{queue}.send_due" for queue in QUEUE_OF_CHANNEL.values()},
+    "notices": "notices.tell_due",
     "inbox": "callbacks.work_off_due",
+    "payments": "payments.work_off_due",
+    "advances": "dossiers.advance_due",
     "lookups": "lookups.ask_due",
 }
 """Queues that drain what is due. Their messages carry nothing: the database knows what there is to do."""
 
 MAINTENANCE_QUEUE: Final = "maintenance"
 
-QUEUES: Final = (*TASK_OF_QUEUE, MAINTENANCE_QUEUE)
+RECONCILE_QUEUE: Final = "reconcile"
+"""Apart, so that a long look through Stripe's lists keeps nobody waiting."""
+
+QUEUES: Final = (*TASK_OF_QUEUE, RECONCILE_QUEUE, MAINTENANCE_QUEUE)
 
 EXPIRES_SECONDS: Final = 60
 """A wake-up that nobody took is worth nothing: the next poll sends another."""

@@ -61,6 +61,18 @@ def _public_key(value: str) -> str:
     return value
 
 
+def _webhook_secrets(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(re.fullmatch(r"whsec_\S+", value.get_secret_value()) for value in values):
+        raise ValueError("give the webhook's signing secret, whsec_..., or several by comma")
+    return values
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or value.startswith("//") or value.count("{token}") != 1:
+        raise ValueError("give a path of the platform's site with {token} in it, such as /onboarding/{token}")
+    return value
+
+
 def _region(value: str) -> str:
     if value not in SUPPORTED_REGIONS:
         raise ValueError("give a country's two letters, such as FR")
@@ -168,7 +180,13 @@ class Settings(DatabaseSettings):
     twilio_sms_phone: Phone
     twilio_whatsapp_phone: Phone
     stripe_secret_key: Secret
-    stripe_webhook_secret: Secret
+    stripe_webhook_secret: Annotated[
+        tuple[SecretStr, ...],
+        NoDecode,
+        BeforeValidator(_words),
+        Field(min_length=1),
+        AfterValidator(_webhook_secrets),
+    ]
     sendgrid_webhook_public_key: Annotated[str, Field(min_length=1), AfterValidator(_public_key)]
     email_from: Annotated[str, AfterValidator(_address)]
     app_url: HttpUrl
@@ -201,7 +219,14 @@ class Settings(DatabaseSettings):
     sms_per_second: AtLeastOne = 10
     whatsapp_per_minute: AtLeastOne = 60
     recipient_per_hour: AtLeastOne = 60
+    stripe_per_second: Annotated[int, Field(ge=1, le=100)] = 20
     limits_url: LimitsUrl | None = None
+    reconcile_after_seconds: Annotated[float, Field(ge=60)] = 900.0
+    poll_share_warning: Annotated[float, Field(gt=0, le=1)] = 0.1
+    manual_products: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    mail_payment_links: bool = True
+    payment_link_path: Annotated[str, AfterValidator(_path)] = "/onboarding/{token}"
+    payment_link_reminder_days: Annotated[int, Field(ge=1, le=30)] = 3
     retry_base_seconds: Positive = 30.0
     retry_cap_seconds: Positive = 3600.0
     sends_side_by_side: Annotated[int, Field(ge=1, le=512)] = 64

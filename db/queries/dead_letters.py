@@ -19,8 +19,9 @@ class DeadLetter:
     """One parked row.
 
     Attributes:
-        queue: Where it was due: ``fanout``, ``inbox`` or a channel's.
-        id: Of the event, the delivery, or the callback (``provider/its id``).
+        queue: Where it was due: ``fanout``, ``notices``, ``advances``, ``inbox``, ``payments``,
+            or a channel's.
+        id: Of the event, the notice, the dossier, the delivery, or the callback (``provider/its id``).
         parked_at: Since when it lies there.
         tries: How often it was tried.
         error: Why it was parked: a class of error or a code.
@@ -58,7 +59,14 @@ _LIST = text("""
       select lower(channel), delivery_id::text, parked_at, tries, last_code
       from fleet.dispatch where parked_at is not null
       union all
-      select 'inbox', provider || '/' || callback_id, parked_at, tries, last_error
+      select 'notices', id::text, parked_at, tries, last_error
+      from fleet.notices where parked_at is not null and told_at is null
+      union all
+      select 'advances', dossier_id::text, parked_at, tries, last_error
+      from fleet.advances where parked_at is not null
+      union all
+      select case provider when 'stripe' then 'payments' else 'inbox' end, provider || '/' || callback_id,
+        parked_at, tries, last_error
       from fleet.inbox where parked_at is not null and handled_at is null
     ) parked
     where (cast(:queue as text) is null or queue = :queue)
@@ -72,6 +80,16 @@ _LIST = text("""
 _EVENTS = text("""
     update fleet.outbox set parked_at = null, tries = 0, due_at = :now
     where event_id = any(cast(:ids as uuid[])) and parked_at is not null
+""")
+
+_NOTICES = text("""
+    update fleet.notices set parked_at = null, tries = 0, due_at = :now
+    where id = any(cast(:ids as uuid[])) and parked_at is not null
+""")
+
+_ADVANCES = text("""
+    update fleet.advances set parked_at = null, tries = 0, due_at = :now
+    where dossier_id = any(cast(:ids as uuid[])) and parked_at is not null
 """)
 
 # Whoever replays a send of unknown outcome has decided that it is to be sent again.
@@ -90,6 +108,15 @@ _CALLBACKS = text("""
     where provider || '/' || callback_id = any(:ids) and parked_at is not null
 """)
 
+_REPLAYS = {
+    "fanout": _EVENTS,
+    "notices": _NOTICES,
+    "advances": _ADVANCES,
+    "inbox": _CALLBACKS,
+    "payments": _CALLBACKS,
+}
+"""The queues of one statement each; all others are channels."""
+
 _WAKE = text("select pg_notify('fleet', :queue)")
 
 
@@ -104,6 +131,5 @@ def replay(session: Session, letters: Sequence[DeadLetter], now: datetime) -> No
     """Make parked rows due again; what is no longer parked is left alone."""
     for queue in sorted({letter.queue for letter in letters}):
         ids = [letter.id for letter in letters if letter.queue == queue]
-        statement = {"fanout": _EVENTS, "inbox": _CALLBACKS}.get(queue, _DELIVERIES)
-        session.execute(statement, {"ids": ids, "now": now})
+        session.execute(_REPLAYS.get(queue, _DELIVERIES), {"ids": ids, "now": now})
         session.execute(_WAKE, {"queue": queue})

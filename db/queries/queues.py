@@ -10,6 +10,7 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import TextClause
     from sqlalchemy.orm import Session
 
 
@@ -56,15 +57,49 @@ COUNTED = 1000
 """As many rows of a queue are counted for a health check, and no more: it is asked every few seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Simple:
+    """A queue whose rows are held by the transaction that works them off, so that none is ever leased."""
+
+    name: str
+    table: str
+    open: str
+    parked: str = "parked_at is not null"
+
+
+_SIMPLE = (
+    _Simple("fanout", "fleet.outbox", "parked_at is null"),
+    _Simple("notices", "fleet.notices", "told_at is null and parked_at is null"),
+    _Simple("advances", "fleet.advances", "parked_at is null"),
+    # One table, two queues: to work off what Stripe says is to ask Stripe.
+    *(
+        _Simple(
+            name,
+            "fleet.inbox",
+            f"handled_at is null and parked_at is null and provider {which} 'stripe'",
+            f"handled_at is null and parked_at is not null and provider {which} 'stripe'",
+        )
+        for name, which in (("inbox", "<>"), ("payments", "="))
+    ),
+)
+
+
+def _of_all(simple: str, others: str) -> TextClause:
+    """One statement: what is asked of each simple queue, and of the others."""
+    parts = [
+        simple.format(name=queue.name, table=queue.table, open=queue.open, parked=queue.parked)
+        for queue in _SIMPLE
+    ]
+    return text(" union all ".join([*parts, others]))
+
+
 # A paused channel is not due: a wake-up would find its gate closed.
-_DUE = text("""
-    select 'fanout' as queue where exists (
-      select from fleet.outbox where parked_at is null and due_at <= greatest(:now, now()))
-    union all
-    select 'inbox' where exists (
-      select from fleet.inbox
-      where handled_at is null and parked_at is null and due_at <= greatest(:now, now()))
-    union all
+_DUE = _of_all(
+    """
+    select '{name}' as queue where exists (
+      select from {table} where {open} and due_at <= greatest(:now, now()))
+""",
+    """
     select 'lookups' where exists (
       select from fleet.lookups
       where due_at <= greatest(:now, now()) and (lease_until is null or lease_until <= greatest(:now, now())))
@@ -75,26 +110,22 @@ _DUE = text("""
       where q.channel = c.channel and q.parked_at is null and q.due_at <= greatest(:now, now())
         and (q.lease_until is null or q.lease_until <= greatest(:now, now())))
       and not exists (select from fleet.channels p where p.channel = c.channel and p.paused_until > :now)
-""")
+""",
+)
 
-# Parked callbacks are counted apart: the inbox is kept, and what is due in it has an index of its own.
-_STATES = text("""
-    select 'fanout' as queue,
-      count(*) filter (where parked_at is null and due_at <= :now) as due,
+# Parked rows are counted apart: notices and callbacks are kept, and what is due has an index of its own.
+_STATES = _of_all(
+    """
+    select '{name}' as queue,
+      count(*) filter (where due_at <= :now) as due,
       0 as leased,
-      count(*) filter (where parked_at is null and due_at > :now) as waiting,
+      count(*) filter (where due_at > :now) as waiting,
       0 as unknown,
-      count(parked_at) as parked,
-      extract(epoch from :now - min(due_at) filter (where parked_at is null and due_at <= :now)) as oldest
-    from fleet.outbox
-    union all
-    select 'inbox',
-      count(*) filter (where due_at <= :now), 0,
-      count(*) filter (where due_at > :now), 0,
-      (select count(*) from fleet.inbox where parked_at is not null and handled_at is null),
-      extract(epoch from :now - min(due_at) filter (where due_at <= :now))
-    from fleet.inbox where handled_at is null and parked_at is null
-    union all
+      (select count(*) from {table} where {parked}) as parked,
+      extract(epoch from :now - min(due_at) filter (where due_at <= :now)) as oldest
+    from {table} where {open}
+""",
+    """
     select 'lookups',
       count(*) filter (where due_at <= :now and (lease_until is null or lease_until <= :now)),
       count(*) filter (where lease_until > :now),
@@ -119,29 +150,24 @@ _STATES = text("""
       group by q.channel
     ) per_channel
     order by 1
-""")
+""",
+)
 
 # Each head is read through the index of what is due, oldest first, so that the first row is the oldest one
 # however many lie behind it.
-_HEADS = text("""
-    select 'fanout' as queue, d.due, w.waiting, extract(epoch from :now - d.oldest) as oldest,
-      null as pause, null as pause_code, cast(null as timestamptz) as paused_until
+_HEADS = _of_all(
+    """
+    select '{name}' as queue, d.due, w.waiting, extract(epoch from :now - d.oldest) as oldest,
+      cast(null as text) as pause, cast(null as text) as pause_code,
+      cast(null as timestamptz) as paused_until
     from
       (select count(*) as due, min(due_at) as oldest from (
-        select due_at from fleet.outbox where parked_at is null and due_at <= :now
+        select due_at from {table} where {open} and due_at <= :now
         order by due_at limit :counted) h) d,
       (select count(*) as waiting from (
-        select from fleet.outbox where parked_at is null and due_at > :now limit :counted) h) w
-    union all
-    select 'inbox', d.due, w.waiting, extract(epoch from :now - d.oldest), null, null, null
-    from
-      (select count(*) as due, min(due_at) as oldest from (
-        select due_at from fleet.inbox where handled_at is null and parked_at is null and due_at <= :now
-        order by due_at limit :counted) h) d,
-      (select count(*) as waiting from (
-        select from fleet.inbox where handled_at is null and parked_at is null and due_at > :now
-        limit :counted) h) w
-    union all
+        select from {table} where {open} and due_at > :now limit :counted) h) w
+""",
+    """
     select 'lookups', d.due, w.waiting, extract(epoch from :now - d.oldest), null, null, null
     from
       (select count(*) as due, min(due_at) as oldest from (
@@ -172,11 +198,12 @@ _HEADS = text("""
         limit :counted) h) w
     left join fleet.channels p on p.channel = c.channel and p.paused_until > :now
     order by 1
-""")
+""",
+)
 
 
 def due(session: Session, channels: list[str], now: datetime) -> list[str]:
-    """The queues that have something to do now, among fan-out, inbox, look-ups and the given channels."""
+    """The queues that have something to do now; of the channels, those that are given."""
     return list(session.scalars(_DUE, {"channels": channels, "now": now}))
 
 
@@ -190,7 +217,7 @@ def states(session: Session, now: datetime) -> list[QueueState]:
 
 
 def heads(session: Session, channels: list[str], now: datetime) -> list[QueueHead]:
-    """What is due and for how long, per queue: fan-out, inbox, look-ups and the given channels.
+    """What is due and for how long, per queue; of the channels, those that are given.
 
     Costs the same whatever lies in the queues.
     """

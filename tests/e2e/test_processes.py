@@ -37,7 +37,7 @@ SETTINGS = {
     "TWILIO_SMS_PHONE": "+33639980001",
     "TWILIO_WHATSAPP_PHONE": "+33639980002",
     "STRIPE_SECRET_KEY": "made-up",
-    "STRIPE_WEBHOOK_SECRET": "made-up",
+    "STRIPE_WEBHOOK_SECRET": "whsec_made-up",
     "EMAIL_FROM": "bonjour@example.com",
     "APP_URL": "https://app.example.com",
     "PUBLIC_URL": "https://fleet.example.com",

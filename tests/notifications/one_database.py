@@ -21,7 +21,9 @@ _EMPTIED = (
     *("fleet.outbox", "fleet.fanouts", "fleet.announcements", "fleet.delivery_places", "fleet.dispatch"),
     *("fleet.attempts", "fleet.channels", "fleet.inbox", "fleet.fallbacks", "fleet.conversations"),
     *("fleet.preferences", "fleet.suppressions", "fleet.links", "fleet.erasures", "fleet.unseen_codes"),
-    *("fleet.interventions", "public.events", "auth.users", "public.agents"),
+    *("fleet.settlements", "fleet.payments", "fleet.payment_failures", "fleet.findings", "fleet.sweeps"),
+    *("fleet.session_checks", "fleet.notices", "fleet.advances", "fleet.step_completions", "fleet.letters"),
+    *("fleet.interventions", "public.events", "auth.users", "public.payment_links", "public.agents"),
 )
 
 

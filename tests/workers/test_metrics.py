@@ -72,7 +72,7 @@ def test_a_quiet_day(sessions: sessionmaker[Session], clock: Clock) -> None:
     quiet = told(sessions, clock)
     assert quiet["fleet_database_up"] == {(): 1}
     for name in ("oldest_due_seconds", "due", "leased", "waiting", "unknown", "parked"):
-        assert quiet[f"fleet_queue_{name}"] == {("fanout",): 0, ("inbox",): 0, ("lookups",): 0}
+        assert set(quiet[f"fleet_queue_{name}"].values()) == {0}
     assert "fleet_channel_paused" not in quiet
 
 

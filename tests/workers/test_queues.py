@@ -62,7 +62,7 @@ def attempt(sessions: sessionmaker[Session], delivery_id: UUID) -> None:
 def test_nothing_is_due_on_a_quiet_day(sessions: sessionmaker[Session], clock: Clock) -> None:
     assert due(sessions, clock) == []
     quiet = states(sessions, clock)
-    assert quiet.keys() == {"fanout", "inbox", "lookups"}
+    assert quiet.keys() == {"fanout", "notices", "advances", "inbox", "payments", "lookups"}
     assert all(counts(state) == (0, 0, 0, 0, 0) for state in quiet.values())
     assert all(state.oldest_due_seconds is None for state in quiet.values())
 
@@ -77,9 +77,8 @@ def test_what_is_due_is_told_by_queue_with_the_age_of_the_oldest(
     change(sessions, "update fleet.dispatch set due_at = :then", then=clock.now - timedelta(seconds=90))
     assert due(sessions, clock) == ["email", "fanout", "inbox"], "nobody sends SMS yet"
     found = states(sessions, clock)
-    assert {queue: counts(state) for queue, state in found.items() if queue != "lookups"} == dict.fromkeys(
-        ("email", "fanout", "inbox", "sms"), (1, 0, 0, 0, 0)
-    )
+    busy = {queue: counts(state) for queue, state in found.items() if any(counts(state))}
+    assert busy == dict.fromkeys(("email", "fanout", "inbox", "sms"), (1, 0, 0, 0, 0))
     assert found["email"].oldest_due_seconds == pytest.approx(90)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from db.queries.dead_letters import DeadLetter
 
-QUEUES = ("fanout", "inbox", *QUEUE_OF_CHANNEL.values())
+QUEUES = ("fanout", "notices", "advances", "inbox", "payments", *QUEUE_OF_CHANNEL.values())
 A_LONG_TIME = timedelta(days=3650)
 
 Queue = Annotated[str | None, typer.Option(help=f"Only of this queue: {', '.join(QUEUES)}.")]
