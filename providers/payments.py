@@ -158,6 +158,59 @@ class Page(Generic[T]):
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewCheckout:
+    """A Checkout Session to make: one thing, once, on Stripe's own page.
+
+    Attributes:
+        reference: What the shop calls it, at most 200 characters: the order's id.
+        product: Its name, as the client is to read it.
+        amount: In the smallest unit of the currency.
+        currency: In any case.
+        metadata: The platform's own marks, for the session and its payment.
+        success_url: Where the client comes back after paying; ``{CHECKOUT_SESSION_ID}`` in it becomes the id.
+        cancel_url: Where the client comes back without.
+        expires_at: When Stripe closes it by itself: 30 minutes to 24 hours after it is made; whole seconds.
+        customer_id: Stripe's customer, where one is known.
+        email: What the page is filled in with, where no customer is known.
+    """
+
+    reference: str
+    product: str
+    amount: int
+    currency: str
+    metadata: Mapping[str, str]
+    success_url: str
+    cancel_url: str
+    expires_at: datetime
+    customer_id: str | None = None
+    email: str | None = field(default=None, repr=False)
+
+
+class CheckoutMaker(Protocol):
+    """Makes and closes Checkout Sessions. Safe to call from many threads at once.
+
+    Both raise ``ProviderError``: whether it was done is not known, and to do the same again is harmless.
+    """
+
+    def create(self, request: NewCheckout, idempotency_key: str) -> Checkout:
+        """Make a session. One call.
+
+        Args:
+            request: What for.
+            idempotency_key: At most 255 characters. The same key with the same request gives the same session
+                for a day, and so it does with an answer of 500; with another request it is ``Rejected``.
+        """
+
+    def expire(self, session_id: str) -> Checkout | None:
+        """Close a session that is open; one that is not stays as it is.
+
+        Returns:
+            The session as it is afterwards; None where there is none of that id. One call; two where it was
+            not open.
+        """
+
+
 class PaymentProvider(Protocol):
     """Asks a payment provider. Safe to call from many threads at once.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -20,6 +21,7 @@ from providers.errors import (
     Undeliverable,
 )
 from providers.sendgrid import SendGridEmail
+from providers.stripe import StripePayments
 from providers.twilio import TwilioMessages, TwilioSender
 from providers.twilio_http import TwilioAccount
 from providers.twilio_lookup import TwilioLookup
@@ -234,9 +236,56 @@ class TwilioLookupCase(TwilioCase):
         return str(UUID(request.path.rpartition("/")[2].removeprefix("SM").removesuffix(".json")))
 
 
+class StripeCase:
+    """Questions as well."""
+
+    name = "stripe"
+    recipient = RECIPIENT
+    lost: Kind = Transient
+    pause = 2.0
+
+    @property
+    def answers(self) -> dict[Kind, Reply]:
+        def says(status: int, kind: str, code: str | None) -> Reply:
+            return told(status, {"error": {"type": kind, "code": code, "message": f"no, {RECIPIENT}"}})
+
+        return {
+            Rejected: says(400, "invalid_request_error", "parameter_unknown"),
+            Misconfigured: says(401, "invalid_request_error", "api_key_expired"),
+            RateLimited: says(429, "invalid_request_error", "rate_limit"),
+            Transient: says(429, "invalid_request_error", "lock_timeout"),
+        }
+
+    @property
+    def statuses(self) -> dict[int, Kind]:
+        transient = dict.fromkeys((409, 500, 502, 599), Transient)
+        return {**_STATUSES, 400: Rejected, 418: Rejected, **transient}
+
+    def make(
+        self, url: str, key: str, transport: PooledTransport, now: Callable[[], float]
+    ) -> StripePayments:
+        return StripePayments(key, url, transport, lambda: None, now=now)
+
+    def send(self, adapter: StripePayments, token: UUID) -> Any:
+        found = adapter.payment(f"pi_{token.hex}")
+        assert found
+        return SimpleNamespace(message_id=found.payment_id)
+
+    def accepted(self, message_id: str) -> Reply:
+        intent = {"id": message_id, "status": "processing", "currency": "eur", "receipt_email": RECIPIENT}
+        return told(200, {**intent, "amount": 1, "amount_received": 0, "created": 1, "latest_charge": None})
+
+    def key_in(self, request: Request) -> str:
+        return request.headers["authorization"].removeprefix("Bearer ")
+
+    def token_in(self, request: Request) -> str:
+        return str(UUID(urlsplit(request.path).path.rpartition("/pi_")[2]))
+
+
 CASES: tuple[AdapterCase, ...] = (
     SendGridCase(),
     TwilioCase("SMS", Rejected),
     WhatsAppCase("WHATSAPP", Undeliverable),
     TwilioLookupCase(),
+    StripeCase(),
 )

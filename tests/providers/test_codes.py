@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from providers.codes import CodeTable, Kind, Verdict
 from providers.errors import ProviderError
 
-TABLES = {name: CodeTable(name) for name in ("sendgrid", "twilio")}
+TABLES = {name: CodeTable(name) for name in ("sendgrid", "stripe", "twilio")}
 TWILIO = TABLES["twilio"]
 
 
