@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,7 +66,15 @@ def leaving() -> Iterator[list[threading.Thread]]:
 
 @pytest.fixture
 def sandbox(settings: SandboxSettings, leaving: list[threading.Thread]) -> Iterator[SandboxClient]:
-    listener = socket.socket()  # the server closes it
+    with serving(settings, leaving) as client:
+        yield client
+
+
+@contextmanager
+def serving(settings: SandboxSettings, leaving: list[threading.Thread]) -> Iterator[SandboxClient]:
+    """A sandbox on a free port."""
+    # Named as TCP, or asyncio lets Nagle hold back each answer. The server closes it.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     host, port = listener.getsockname()
     server = uvicorn.Server(server_config(settings, host, port))

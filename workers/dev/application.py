@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 
@@ -14,6 +14,7 @@ from db.engine import dsn
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
+    from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +190,14 @@ class Application:
         return self._agent
 
     def _one(self, statement: str, *values: object) -> UUID:
-        row = self._connection.execute(statement.encode(), values).fetchone()
-        if row is None or not isinstance(row[0], UUID):
+        first: UUID = self._row(statement, *values)[0]
+        return first
+
+    def _row(self, statement: str, *values: object) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._connection.execute(statement.encode(), values).fetchone()
+        if row is None:
             raise LookupError(f"nothing came back from: {statement[:60]}")
-        return row[0]
+        return row
 
     def _do(self, statement: str, *values: object) -> None:
         self._connection.execute(statement.encode(), values)

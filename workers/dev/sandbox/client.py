@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
-from workers.dev.sandbox.control_line import ControlLine, SandboxError
+from workers.dev.sandbox.control_line import SandboxError
+from workers.dev.sandbox.stripe_client import StripeLine
 from workers.dev.sandbox.wire import (
     Behaviour,
     BehaviourView,
@@ -35,7 +36,7 @@ _FAULTS = TypeAdapter(list[FaultView])
 _BEHAVIOURS = TypeAdapter(list[BehaviourView])
 
 
-class SandboxClient(ControlLine):
+class SandboxClient(StripeLine):
     """Talks to one sandbox. A context manager; safe to use from several threads.
 
     Args:

@@ -150,6 +150,10 @@ class ControlApi:
             inbound_url=controls.inbound_url,
             whatsapp_window=controls.whatsapp_window,
             price_delay=controls.price_delay,
+            stripe_key=controls.stripe_key,
+            stripe_webhook_secret=controls.stripe_webhook_secret,
+            stripe_webhook_url=controls.stripe_webhook_url,
+            stripe_per_second=controls.stripe_per_second,
             templates=controls.templates,
             public_key=self._public_key,
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 200
 _ASSETS: Final = {
-    **dict.fromkeys(("sandbox.css", "phones.css", "gallery.css"), "text/css"),
+    **dict.fromkeys(("sandbox.css", "phones.css", "gallery.css", "payments.css"), "text/css"),
     "sandbox.js": "text/javascript",
 }
 

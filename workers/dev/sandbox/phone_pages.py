@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from pydantic import ValidationError
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from workers.dev.sandbox.page_answers import PHONE_HEADERS, page
+from workers.dev.sandbox.page_answers import (
+    FORM_HEADERS,
+    form_of,
+    form_page,
+    is_foreign,
+    refusal,
+    unless_seen,
+)
 from workers.dev.sandbox.phone_control import answer_of
 from workers.dev.sandbox.wire import PhoneReply
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from workers.dev.sandbox.courier import Courier
     from workers.dev.sandbox.state import Sandbox
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
 _SHOWN = 200
 _NAMES: Final = {"sms": "SMS", "whatsapp": "WhatsApp"}
 _TICKS: Final = {"queued": "◷", "sent": "✓", "delivered": "✓✓", "read": "✓✓"}
-# Of our own pages, or of no page at all. Other sites' pages must not make phones answer.
-_OWN_REQUESTS: Final = frozenset({None, "same-origin", "none"})
 
 
 def routes(sandbox: Sandbox, courier: Courier, courses: Courses) -> list[Route]:
@@ -56,39 +62,39 @@ class PhonePages:
 
     async def phones(self, _: Request) -> Response:
         """The list, with no phone open."""
-        return _page("phones.html.j2", **self._list(""))
+        return form_page("phones.html.j2", **self._list(""))
 
     async def phone(self, request: Request) -> Response:
         """The list, and one phone open beside it."""
         number = request.path_params["number"]
         if not self._sandbox.phones.knows(number):
-            return _page("missing.html.j2", status=404)
-        return _page("phones.html.j2", **self._list(number), **self._thread(number), **self._ways(number))
+            return form_page("missing.html.j2", status=404)
+        return form_page("phones.html.j2", **self._list(number), **self._thread(number), **self._ways(number))
 
     async def listing(self, request: Request) -> Response:
         """The list alone, for the live update; 204 if it is as the asking page has seen it."""
-        return _unless_seen(request, "phone_list.html.j2", self._list(request.query_params.get("open", "")))
+        return unless_seen(request, "phone_list.html.j2", self._list(request.query_params.get("open", "")))
 
     async def thread(self, request: Request) -> Response:
         """One conversation alone, likewise."""
         number = request.query_params.get("number", "")
-        return _unless_seen(request, "phone_thread.html.j2", self._thread(number) | self._state())
+        return unless_seen(request, "phone_thread.html.j2", self._thread(number) | self._state())
 
     async def answer(self, request: Request) -> Response:
         """Take what a person writes on a phone."""
-        if request.headers.get("sec-fetch-site") not in _OWN_REQUESTS:
-            return Response("only the sandbox's own pages may answer\n", 403, headers=PHONE_HEADERS)
-        form = parse_qs((await request.body()).decode(errors="replace"), strict_parsing=False)
+        if is_foreign(request):
+            return refusal("only the sandbox's own pages may answer", 403)
+        form = await form_of(request)
         number = request.path_params["number"]
-        given = {"number": number, "body": (form.get("word") or form.get("body") or [""])[0]}
+        given = {"number": number, "body": form.get("word") or form.get("body") or ""}
         if channel := form.get("channel"):
-            given["channel"] = channel[0]
+            given["channel"] = channel
         try:
             message = answer_of(PhoneReply.model_validate(given), self._sandbox.phones)
         except (ValidationError, LookupError):
-            return Response("nothing to send, or nobody to send it to\n", 400, headers=PHONE_HEADERS)
+            return refusal("nothing to send, or nobody to send it to", 400)
         self._courses.hear(message)
-        return RedirectResponse(f"/phones/{quote(number)}", 303, headers=PHONE_HEADERS)
+        return RedirectResponse(f"/phones/{quote(number)}", 303, headers=FORM_HEADERS)
 
     def _state(self) -> dict[str, Any]:
         held = self._courier.held
@@ -126,13 +132,3 @@ class PhonePages:
             ],
             "stopped": "sms" in ways and phones.has_stopped(ways["sms"], number),
         }
-
-
-def _unless_seen(request: Request, template: str, context: dict[str, Any]) -> Response:
-    if request.query_params.get("seen") == context["version"]:
-        return Response(status_code=204, headers=PHONE_HEADERS)
-    return _page(template, **context)
-
-
-def _page(template: str, *, status: int = 200, **context: Any) -> Response:
-    return page(template, status=status, headers=PHONE_HEADERS, **context)

@@ -10,6 +10,7 @@ from workers.dev.sandbox.behaviours import Behaviours
 from workers.dev.sandbox.faults import Faults
 from workers.dev.sandbox.phones import Phones
 from workers.dev.sandbox.store import Store
+from workers.dev.sandbox.stripe_store import StripeStore
 
 if TYPE_CHECKING:
     from workers.dev.sandbox.connections import Connection
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 USUAL_ACCOUNT_SID = f"AC{'0' * 32}"
 USUAL_AUTH_TOKEN = "sandbox"  # noqa: S105  opens nothing but a sandbox
+USUAL_STRIPE_KEY = "sk_test_sandbox"
+USUAL_STRIPE_SECRET = "whsec_sandbox"  # noqa: S105  signs nothing but a sandbox's events
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class SandboxSettings:
         webhook_url: Where events are posted; empty for nowhere.
         webhook_delay: Seconds between an acceptance and its events, and between a phone message's states.
         private_key_pem: Signs the events (ECDSA, P-256, PEM without a passphrase); made up when absent.
-        capacity: E-mails kept, and as many messages to phones; the oldest is forgotten first.
+        capacity: E-mails kept, as many messages to phones, and as many of each kind of Stripe's objects; the
+            oldest is forgotten first.
         account_sid: The only account that Twilio's API knows.
         auth_token: What opens it, and signs Twilio's callbacks.
         inbound_url: Where what a phone answers is posted; empty for nowhere.
@@ -37,6 +41,9 @@ class SandboxSettings:
             as from a real sender. Else it always does, as from Twilio's own WhatsApp sandbox.
         price_delay: Seconds from a message's way out until its price can be fetched.
         callback_retry_pause: Seconds before Twilio's callback is tried again.
+        stripe_key: The only key that Stripe's API accepts.
+        stripe_webhook_secret: Signs Stripe's events.
+        stripe_webhook_url: Where Stripe's events are posted; empty for nowhere.
     """
 
     api_key: str
@@ -51,6 +58,9 @@ class SandboxSettings:
     whatsapp_window: bool = False
     price_delay: float = 5.0
     callback_retry_pause: float = 1.0
+    stripe_key: str = USUAL_STRIPE_KEY
+    stripe_webhook_secret: str = USUAL_STRIPE_SECRET
+    stripe_webhook_url: str = ""
 
 
 @dataclass(slots=True)
@@ -65,12 +75,19 @@ class Controls:
     inbound_url: str
     whatsapp_window: bool
     price_delay: float
+    stripe_key: str
+    stripe_webhook_secret: str
+    stripe_webhook_url: str
+    stripe_per_second: int = 0
     templates: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start, of requests to the vendors' APIs alone."""
+    """Counts since the start, of requests to the vendors' APIs alone.
+
+    Stripe's are counted apart, by endpoint; of them, only refusals and faults are counted here as well.
+    """
 
     requests: int = 0
     accepted: int = 0
@@ -99,6 +116,7 @@ class Sandbox:
     controls: Controls
     store: Store
     phones: Phones
+    stripe: StripeStore
     behaviours: Behaviours = field(default_factory=Behaviours)
     faults: Faults = field(default_factory=Faults)
     tally: Tally = field(default_factory=Tally)
@@ -115,5 +133,9 @@ class Sandbox:
             inbound_url=settings.inbound_url,
             whatsapp_window=settings.whatsapp_window,
             price_delay=settings.price_delay,
+            stripe_key=settings.stripe_key,
+            stripe_webhook_secret=settings.stripe_webhook_secret,
+            stripe_webhook_url=settings.stripe_webhook_url,
         )
-        return cls(controls, Store(settings.capacity), Phones(settings.capacity))
+        kept = settings.capacity
+        return cls(controls, Store(kept), Phones(kept), StripeStore(kept))

@@ -30,14 +30,15 @@ class Fault(_Strict):
             without an id; within Twilio's body); ``garbage`` accepts and answers bytes that are not HTTP.
         count: Number of requests that meet it.
         to: Only requests with this in a recipient's address; empty for all. Twilio's WhatsApp addresses begin
-            with ``whatsapp:``.
+            with ``whatsapp:``; of Stripe's, it is the path, such as ``/v1/events``.
         seconds: ``slow``: how long.
         when: ``slow``: ``before`` waits and then accepts, unless the client has hung up by then;
             ``after`` accepts at once and waits with the answer.
         status: ``status``: which one.
         retry_after: ``status``: seconds for the ``Retry-After`` header.
         every: Only one request in so many: the last of each such row.
-        request: ``send`` for those that send a message, ``look`` for all others of Twilio's.
+        request: ``send`` for those that send a message or create something at Stripe, ``look`` for all others
+            of Twilio's and Stripe's.
     """
 
     kind: FaultKind
@@ -126,6 +127,10 @@ class SettingsPatch(_Strict):
         inbound_url: Where what a phone answers is posted; empty for nowhere.
         whatsapp_window: Whether WhatsApp takes free text only within 24 hours of an answer from the phone.
         price_delay: Seconds from a message's way out until its price can be fetched.
+        stripe_key: The only key that Stripe's API accepts from now on.
+        stripe_webhook_secret: Signs Stripe's events.
+        stripe_webhook_url: Where Stripe's events are posted; empty for nowhere.
+        stripe_per_second: Requests in a second that Stripe's API answers; 0 for all. Test keys have 25.
         templates: The approved templates' words by ContentSid, with places like ``{{1}}``; while there are
             none, every ContentSid is known and the words are not.
     """
@@ -139,6 +144,10 @@ class SettingsPatch(_Strict):
     inbound_url: WebhookUrl = ""
     whatsapp_window: bool = False
     price_delay: Seconds = 0.0
+    stripe_key: str = Field(default="", min_length=1)
+    stripe_webhook_secret: str = Field(default="", min_length=1)
+    stripe_webhook_url: WebhookUrl = ""
+    stripe_per_second: int = Field(default=0, ge=0)
     templates: dict[str, str] | None = None
 
 
@@ -154,6 +163,10 @@ class SettingsView(BaseModel):
     inbound_url: str
     whatsapp_window: bool
     price_delay: float
+    stripe_key: str
+    stripe_webhook_secret: str
+    stripe_webhook_url: str
+    stripe_per_second: int
     templates: dict[str, str] | None
     public_key: str
 
@@ -224,6 +237,8 @@ class PhoneReply(_Strict):
 
 class Stats(BaseModel):
     """Counts since the start: of requests to the vendors' APIs, and of the connections that carried any.
+
+    Requests to Stripe's are counted apart, by endpoint; here only those refused, and those that met a fault.
 
     Attributes:
         requests: All of them.
