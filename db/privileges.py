@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.models import Base, fleet, settling  # noqa: F401 - the fleet's tables join the metadata by import
+# The modules of the fleet's own tables join the metadata by being imported.
+from db.models import Base, fleet, reminders, schedule, settling  # noqa: F401 - for their tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ READS = (
 INSERTS = (
     # The history of a status is written by the platform's trigger, with the rights of whoever changes it.
     *("dossier_status_history", "dossiers", "events", "notification_deliveries", "notifications"),
-    *("payment_links", "step_instances"),
+    *("payment_links", "payment_reminders", "step_instances"),
 )
 """The platform's tables that the fleet inserts into."""
 
@@ -40,7 +41,8 @@ UPDATES = {
         *("dossier_id", "paid_at", "status", "stripe_checkout_session_id", "stripe_customer_id"),
         "stripe_payment_intent_id",
     ),
-    "payment_links": ("used_at",),
+    "payment_reminders": ("clicked_at",),
+    "payment_links": ("prospect_email", "prospect_name", "used_at"),
     "profiles": ("status", "stripe_customer_id"),
     "step_instances": ("completed_at", "started_at"),
 }

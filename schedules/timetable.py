@@ -1,33 +1,91 @@
-"""When things tick. Every entry may run late, twice, or on two beats at once: the database decides."""
+"""The timetable. Every entry may run late, twice, or on two machines at once without harm."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import time, timedelta
+from typing import TYPE_CHECKING
+
+from schedules.when import Daily, Every
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Sequence
+
+    from schedules.when import When
 
 
-def timetable(queue: str) -> Mapping[str, Mapping[str, Any]]:
-    """Celery beat's schedule: name, task, seconds between ticks.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that is done again and again.
 
-    Args:
-        queue: Where the ticks are published.
-
-    A tick that no worker took before the next one expires: a stopped worker finds no pile of them.
+    Attributes:
+        name: What it is called by: the job of the same name does it.
+        when: When it is due.
+        words: What it does, for people.
+        queue: Where its runs are published.
+        lease: How long a run is left alone after it last asked whether to stop; then its worker is taken for
+            dead, and the entry is due again.
     """
 
-    def every(seconds: int, task: str) -> Mapping[str, Any]:
-        return {
-            "task": task,
-            "schedule": float(seconds),
-            "options": {"queue": queue, "expires": seconds},
-        }
+    name: str
+    when: When
+    words: str
+    queue: str = "maintenance"
+    lease: timedelta = timedelta(minutes=1)
 
-    return {
-        "wake queues that have something due": every(5, "maintenance.wake_due_queues"),
-        "route notifications without deliveries": every(2, "maintenance.route_notifications"),
-        "queue what the triggers have missed": every(30, "maintenance.enqueue_forgotten"),
-        "have providers asked about what nobody has heard of": every(30, "maintenance.put_down_questions"),
-        "forget links that expired long ago": every(3600, "maintenance.forget_links"),
-    }
+
+def timetable() -> Sequence[Entry]:
+    """All entries."""
+    return (
+        # Notifications.
+        Entry("wake-queues", Every(5), "wake the queues that have something due"),
+        Entry("route-notifications", Every(2), "give deliveries to notifications that have none"),
+        Entry("queue-forgotten", Every(30), "queue what the triggers have missed"),
+        Entry("put-down-questions", Every(30), "have providers asked about what nobody has heard of"),
+        # Payments.
+        Entry("look-after-links", Every(20), "mail payment links, remind of them, close those that ran out"),
+        Entry(
+            "sweep-events",
+            Every(600),
+            "learn from Stripe's list what no webhook has told",
+            queue="reconcile",
+            lease=timedelta(minutes=5),
+        ),
+        Entry(
+            "check-orders",
+            Every(600),
+            "ask Stripe what became of orders that wait to be paid",
+            queue="reconcile",
+            lease=timedelta(minutes=5),
+        ),
+        Entry(
+            "compare-payments",
+            Daily(time(4, 30)),
+            "compare Stripe's payments and refunds with the orders",
+            queue="reconcile",
+            lease=timedelta(minutes=5),
+        ),
+        # Housekeeping.
+        Entry("forget-links", Every(3600), "forget links that expired a month ago"),
+    )
+
+
+class TimetableError(Exception):
+    """The timetable has a hole; the text says which."""
+
+
+def check(entries: Sequence[Entry], jobs: Collection[str], queues: Collection[str]) -> None:
+    """Make sure that timetable and jobs name the same, each once, on queues that there are.
+
+    Raises:
+        TimetableError: They don't.
+    """
+    names = [entry.name for entry in entries]
+    problems = [
+        *(f"{name} is in it twice" for name in sorted({n for n in names if names.count(n) > 1})),
+        *(f"{name} has no job" for name in sorted({*names} - {*jobs})),
+        *(f"the job {name} has no entry" for name in sorted({*jobs} - {*names})),
+        *(f"{e.name} is for {e.queue}, which is no queue" for e in entries if e.queue not in queues),
+    ]
+    if problems:
+        raise TimetableError(f"The timetable does not hold together: {'; '.join(problems)}.")

@@ -1,23 +1,25 @@
-"""Tasks that beat ticks: they find what nobody was woken for. Each may run twice without harm."""
+"""Jobs that find what nobody was woken for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from db.queries import dispatch, links, queues
 from tasks import wakeups
+from tasks.jobs import DatabaseJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from celery import Celery
     from sqlalchemy.orm import Session, sessionmaker
 
+    from services.dossiers.advancing import Advancing
     from services.notifications.fanout import Routing
     from services.notifications.lookups import Lookups
+    from tasks.jobs import Job
 
 FORGOTTEN_AFTER = timedelta(seconds=30)
 FORGOTTEN_WITHIN = timedelta(days=1)
@@ -26,73 +28,99 @@ LINKS_BATCH = 1000
 LINKS_BATCHES = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class WakeQueues:
+    """Publishes what is due: leases that ended, retries, and all that a lost message left.
+
+    Attributes:
+        sessions: Makes sessions.
+        clock: Gives the time, aware, UTC.
+        wake: Asks a worker to drain a queue.
+    """
+
+    sessions: sessionmaker[Session]
+    clock: Callable[[], datetime]
+    wake: Callable[[str], None]
+
+    def run(self, should_stop: Callable[[], bool]) -> str:
+        """Wake what is due."""
+        del should_stop
+        due = self._due()
+        for queue in due:
+            self.wake(queue)
+        return _woke(due)
+
+    def preview(self) -> str:
+        """Wake nobody."""
+        return _woke(self._due())
+
+    def _due(self) -> Sequence[str]:
+        with self.sessions() as session:
+            return sorted(queues.due(session, list(wakeups.CHANNELS), self.clock()))
+
+
+@dataclass(frozen=True)
 class Sweeps:
     """What looks for work that nobody was told of.
 
     Attributes:
+        sessions: Makes sessions.
+        clock: Gives the time, aware, UTC.
+        wake: Asks a worker to drain a queue.
         routing: Gives deliveries to notifications that have none.
         lookups: Puts down the questions to providers that nobody has put down.
+        advancing: Knows the dossiers that an approval may move on.
     """
 
+    sessions: sessionmaker[Session]
+    clock: Callable[[], datetime]
+    wake: Callable[[str], None]
     routing: Routing
     lookups: Lookups
+    advancing: Advancing
 
+    def jobs(self) -> Mapping[str, Job]:
+        """The jobs, by the names of their entries."""
+        works = {
+            "route-notifications": self._route,
+            "queue-forgotten": self._queue_forgotten,
+            "put-down-questions": self._put_down_questions,
+            "forget-links": self._forget_links,
+        }
+        return {
+            "wake-queues": WakeQueues(self.sessions, self.clock, self.wake),
+            **{name: DatabaseJob(self.sessions, work) for name, work in works.items()},
+        }
 
-def register(
-    app: Celery,
-    sessions: sessionmaker[Session],
-    sweeps: Sweeps,
-    clock: Callable[[], datetime],
-    stopping: Callable[[], bool],
-) -> None:
-    """Make the sweeps known to the app.
+    def _route(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
+        return f"{replace(self.routing, sessions=sessions).run(should_stop)} notifications routed"
 
-    Args:
-        app: The Celery app.
-        sessions: Makes sessions.
-        sweeps: What to run.
-        clock: Gives the time, aware, UTC.
-        stopping: Whether this process has been asked to stop.
-    """
-
-    @app.task(name="maintenance.wake_due_queues")
-    def wake_due_queues() -> str:
-        """Publish what is due: leases that ended, retries, and all that a lost message left."""
-        with sessions.begin() as session:
-            due = queues.due(session, list(wakeups.CHANNELS), clock())
-        for queue in due:
-            wakeups.publish(app, queue)
-        return f"woke {', '.join(due) or 'nothing'}"
-
-    @app.task(name="maintenance.route_notifications")
-    def route_notifications() -> str:
-        """Give deliveries to the application's notifications that still have none."""
-        return f"{sweeps.routing.run(stopping)} notifications routed"
-
-    @app.task(name="maintenance.enqueue_forgotten")
-    def enqueue_forgotten() -> str:
-        """Queue events and deliveries that the triggers have missed."""
-        now = clock()
+    def _queue_forgotten(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
+        del should_stop
+        now = self.clock()
         with sessions.begin() as session:
             count = dispatch.enqueue_forgotten(session, now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
+        advancing = replace(self.advancing, sessions=sessions)
+        count += advancing.sweep(now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
         return f"{count} forgotten rows queued"
 
-    @app.task(name="maintenance.put_down_questions")
-    def put_down_questions() -> str:
-        """Have providers asked about messages that nobody has heard of in time."""
-        return f"{sweeps.lookups.sweep()} questions put down"
+    def _put_down_questions(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
+        del should_stop
+        return f"{replace(self.lookups, sessions=sessions).sweep()} questions put down"
 
-    @app.task(name="maintenance.forget_links")
-    def forget_links() -> str:
-        """Delete links that expired long ago; until then whoever follows one is told that it has."""
-        until, deleted = clock() - LINKS_REMEMBERED, 0
+    def _forget_links(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
+        """Until then, whoever follows an expired link is told that it has."""
+        until, deleted = self.clock() - LINKS_REMEMBERED, 0
         for _ in range(LINKS_BATCHES):
+            if should_stop():
+                break
             with sessions.begin() as session:
                 batch = links.expire(session, until, LINKS_BATCH)
             deleted += batch
-            if batch < LINKS_BATCH or stopping():
+            if batch < LINKS_BATCH:
                 break
         return f"{deleted} links forgotten"
 
-    del wake_due_queues, route_notifications, enqueue_forgotten, put_down_questions, forget_links
+
+def _woke(due: Sequence[str]) -> str:
+    return f"woke {', '.join(due) or 'nothing'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from random import random
 from threading import Event
 from typing import TYPE_CHECKING
@@ -11,14 +12,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import make_engine
+from schedules.tick import Tick
+from schedules.timetable import check, timetable
+from services.dossiers.advancing import Advancing
 from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
 from services.notifications.lookups import LookupPolicy, Lookups
+from services.notifications.notices import Notices
 from services.notifications.render import Company, Renderer
-from tasks import byhand, maintenance, notifications, wakeups
+from services.payments.links import PaymentLinks
+from tasks import byhand, maintenance, notifications, schedule, wakeups
+from tasks.payments import SweepJob, links_job
+from tasks.running import Runner
 from workers.celery_app import make_app
 from workers.channels import make_channels, retry_policy
 from workers.clock import utc_now
+from workers.payments import make_payments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from services.notifications.delivery import Drain
+    from tasks.jobs import Job
+    from workers.payments import Payments
     from workers.settings import Settings
 
 
@@ -40,6 +51,7 @@ class Fleet:
         sessions: Makes sessions.
         celery: The app, with its tasks.
         drains: The drain of each channel.
+        runner: Runs the jobs of the timetable.
         stopping: Set when the process has been asked to stop.
     """
 
@@ -48,6 +60,7 @@ class Fleet:
     sessions: sessionmaker[Session]
     celery: Celery
     drains: Mapping[str, Drain]
+    runner: Runner
     stopping: Event
 
 
@@ -64,18 +77,20 @@ def make_fleet(settings: Settings) -> Fleet:
     Raises:
         RenderError: The words have a hole.
         MappingError: The file of approved WhatsApp templates can't be used.
+        TimetableError: The timetable and the jobs do not name the same.
     """
     engine = make_engine(settings.database_url.get_secret_value())
     sessions = sessionmaker(engine, expire_on_commit=False)
     stopping = Event()
     renderer = Renderer(make_company(settings))
     channels = make_channels(settings, sessions, renderer)
+    patience = retry_policy(settings, "EMAIL")
     fan_out = FanOut(
         sessions=sessions,
         renderer=renderer,
         locale=settings.locale,
         app_announces=frozenset(settings.app_announces),
-        policy=retry_policy(settings, "EMAIL"),
+        policy=patience,
         clock=utc_now,
         jitter=random,
         region=settings.phone_region,
@@ -99,15 +114,61 @@ def make_fleet(settings: Settings) -> Fleet:
         clock=utc_now,
         classify=channels.classify,
     )
+    notices = Notices(
+        sessions=sessions,
+        renderer=renderer,
+        locale=settings.locale,
+        policy=patience,
+        clock=utc_now,
+        jitter=random,
+        region=settings.phone_region,
+    )
+    advancing = Advancing(sessions, utc_now, settings.manual_products, patience, random)
+    payments = make_payments(settings, sessions)
     celery = make_app(settings)
     works = {
         "fanout": fan_out.run,
+        "notices": notices.run,
+        "payments": payments.inbox.run,
+        "advances": advancing.run,
         **{wakeups.QUEUE_OF_CHANNEL[channel]: drain.run for channel, drain in channels.drains.items()},
         "inbox": evidence.run,
         "lookups": lookups.run,
     }
     notifications.register(celery, works, stopping.is_set)
     byhand.register(celery, channels.drains)
-    sweeps = maintenance.Sweeps(routing, lookups)
-    maintenance.register(celery, sessions, sweeps, utc_now, stopping.is_set)
-    return Fleet(settings, engine, sessions, celery, channels.drains, stopping)
+    wake = partial(wakeups.publish, celery)
+    sweeps = maintenance.Sweeps(sessions, utc_now, wake, routing, lookups, advancing)
+    jobs = {**sweeps.jobs(), **_payment_jobs(settings, sessions, payments)}
+    runner = _keep_the_timetable(celery, sessions, jobs, stopping)
+    return Fleet(settings, engine, sessions, celery, channels.drains, runner, stopping)
+
+
+def _payment_jobs(
+    settings: Settings, sessions: sessionmaker[Session], payments: Payments
+) -> Mapping[str, Job]:
+    rehearsed = make_payments(settings, sessions, dry_run=True)
+    payment_links = PaymentLinks(
+        sessions,
+        utc_now,
+        settings.payment_link_path,
+        settings.payment_link_reminder_days,
+        settings.mail_payment_links,
+    )
+    return {
+        "sweep-events": SweepJob(payments.events, rehearsed.events),
+        "check-orders": SweepJob(payments.orders, rehearsed.orders),
+        "compare-payments": SweepJob(payments.daily, rehearsed.daily),
+        **links_job(sessions, payment_links),
+    }
+
+
+def _keep_the_timetable(
+    celery: Celery, sessions: sessionmaker[Session], jobs: Mapping[str, Job], stopping: Event
+) -> Runner:
+    entries = timetable()
+    check(entries, jobs, wakeups.QUEUES)
+    leases = {entry.name: entry.lease for entry in entries}
+    runner = Runner(sessions, jobs, leases, utc_now, stopping.is_set)
+    schedule.register(celery, Tick(sessions, entries, utc_now, partial(schedule.publish, celery)), runner)
+    return runner

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from kombu.entity import Queue
 
-from schedules.timetable import timetable
+from tasks import schedule
 from tasks.wakeups import MAINTENANCE_QUEUE, QUEUES
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def _configuration() -> dict[str, Any]:
         "task_queues": [Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
         "task_default_queue": MAINTENANCE_QUEUE,
         "task_create_missing_queues": False,
-        "beat_schedule": dict(timetable(MAINTENANCE_QUEUE)),
-        # Nothing of beat's is kept in a file: an entry that ticks once too often does no harm.
+        "beat_schedule": dict(schedule.beat_schedule()),
+        # Nothing of beat's is kept in a file: the last runs are in the database.
         "beat_scheduler": "celery.beat:Scheduler",
         "beat_max_loop_interval": 1,
         # The outcome of a task is in the database; the broker keeps no results.

@@ -147,7 +147,8 @@ def make_channels(settings: Settings, sessions: sessionmaker[Session], renderer:
     return Channels(drains, lookups, {provider: _classify(provider) for provider in ("sendgrid", "twilio")})
 
 
-def _paces(settings: Settings) -> Mapping[str, Pace]:
+def make_limiter(settings: Settings) -> MovingWindowRateLimiter:
+    """What keeps the limits that all workers share. Nothing is connected before it is used."""
     storage = RedisStorage(
         settings.limits_address.get_secret_value(),
         wrap_exceptions=True,
@@ -155,7 +156,11 @@ def _paces(settings: Settings) -> Mapping[str, Pace]:
         socket_timeout=settings.read_timeout_seconds,
         socket_connect_timeout=settings.connect_timeout_seconds,
     )
-    limiter = MovingWindowRateLimiter(storage)
+    return MovingWindowRateLimiter(storage)
+
+
+def _paces(settings: Settings) -> Mapping[str, Pace]:
+    limiter = make_limiter(settings)
     per_person = RateLimitItemPerHour(settings.recipient_per_hour)
     rates: Mapping[str, RateLimitItem] = {
         "EMAIL": RateLimitItemPerSecond(settings.emails_per_second),

@@ -16,13 +16,17 @@ from workers.commands import (
     byhand,
     database,
     deliveries,
+    findings,
     gdpr,
     local,
     look,
     parked,
+    payment_links,
     people,
     processes,
+    reconciling,
     rendering,
+    scheduling,
     suppressed,
 )
 from workers.commands.output import Exit, errors
@@ -37,6 +41,8 @@ app = typer.Typer(
 )
 app.add_typer(database.app, name="db", rich_help_panel="Database")
 app.add_typer(gdpr.app, name="gdpr", rich_help_panel="People")
+app.add_typer(findings.app, name="findings", rich_help_panel="Payments")
+app.add_typer(payment_links.app, name="links", rich_help_panel="Payments")
 processes.register(app)
 local.register(app)
 look.register(app)
@@ -46,6 +52,8 @@ parked.register(app)
 people.register(app)
 suppressed.register(app)
 rendering.register(app)
+reconciling.register(app)
+scheduling.register(app)
 
 
 def main() -> None:

@@ -37,6 +37,6 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Kombu and urllib3 tell of each retry, tornado of each request.
-    for chatty in ("kombu", "urllib3", "tornado.access", "amqp"):
+    # Kombu and urllib3 tell of each retry, tornado of each request, and stripe of whole answers.
+    for chatty in ("kombu", "urllib3", "tornado.access", "amqp", "stripe"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

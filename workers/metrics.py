@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.queries import figures
+from services.payments.words import Learned
 from workers.kept import Kept
 
 if TYPE_CHECKING:
@@ -97,11 +98,19 @@ class DatabaseMetrics(Collector):
     Args:
         sessions: Makes sessions.
         clock: Gives the time, aware, UTC.
+        poll_share_warning: The share of payments learned by asking from which on Stripe's webhooks are to be
+            looked at; told beside the share itself.
     """
 
-    def __init__(self, sessions: sessionmaker[Session], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        clock: Callable[[], datetime],
+        poll_share_warning: float,
+    ) -> None:
         self._sessions = sessions
         self._clock = clock
+        self._poll_share_warning = poll_share_warning
         self._kept = Kept(self._take, KEPT_SECONDS)
 
     def _take(self) -> Figures | None:
@@ -129,6 +138,22 @@ class DatabaseMetrics(Collector):
             for count in _most(found.unseen_codes, 1):
                 unseen.add_metric(count.labels, count.count)
             yield unseen
+            yield GaugeMetricFamily(
+                "fleet_payments_polled_share",
+                "Of the payments settled in the last day, the share that no webhook told of",
+                _polled_share(found.settled),
+            )
+            yield GaugeMetricFamily(
+                "fleet_payments_polled_share_warning",
+                "The share from which on the webhooks are to be looked at",
+                self._poll_share_warning,
+            )
+
+
+def _polled_share(settled: Sequence[Count]) -> float:
+    """What the fleet had to ask for, among all; nothing settled is nothing missed."""
+    by_way = {learned: count.count for count in settled for learned in count.labels}
+    return sum(by_way.get(way, 0) for way in (Learned.POLL, Learned.CHECK)) / (sum(by_way.values()) or 1)
 
 
 def _queues(states: Sequence[QueueState]) -> Iterator[Metric]:
@@ -183,6 +208,13 @@ _GAUGES = (
         "Channels that gave way to another in the last day",
         ("from_channel", "to_channel", "reason"),
         lambda f: f.fallbacks,
+    ),
+    _Figure("fleet_findings_open", "Findings that nobody has resolved", ("kind",), lambda f: f.findings),
+    _Figure(
+        "fleet_payments_settled",
+        "Payments settled in the last day, by how the fleet learned of them",
+        ("learned",),
+        lambda f: f.settled,
     ),
 )
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
-from email.utils import parseaddr
+from datetime import time
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from phonenumbers import SUPPORTED_REGIONS
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -25,104 +22,23 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.models.enums import EventType
-from providers.signatures import SendGridSignatures
-from services.notifications.quiet import Quiet
+from workers import kinds
+from workers.kinds import (
+    AtLeastOne,
+    BrokerUrl,
+    DatabaseUrl,
+    LimitsUrl,
+    Phone,
+    Positive,
+    Retries,
+    Secret,
+    Sendable,
+)
 
 
 class SettingsError(Exception):
     """Settings are missing or malformed; the message lists all of them and quotes no value."""
 
-
-def _address(value: str) -> str:
-    name_and_address = parseaddr(value)
-    local, _, domain = name_and_address[1].partition("@")
-    if not local or "." not in domain or any(mark in value for mark in "\r\n"):
-        raise ValueError("give an address, with or without a name: Partners VRAI <bonjour@example.com>")
-    return value
-
-
-def _phone(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{6,14}", value):
-        raise ValueError("give an international number: +33639980000")
-    return value
-
-
-def _account(value: str) -> str:
-    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", value):
-        raise ValueError("give the account's SID: AC and 32 hexadecimal digits")
-    return value
-
-
-def _public_key(value: str) -> str:
-    try:
-        SendGridSignatures(value, tolerance_seconds=0)
-    except ValueError:
-        raise ValueError("give the verification key as SendGrid shows it: base64 on one line") from None
-    return value
-
-
-def _webhook_secrets(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if not all(re.fullmatch(r"whsec_\S+", value.get_secret_value()) for value in values):
-        raise ValueError("give the webhook's signing secret, whsec_..., or several by comma")
-    return values
-
-
-def _path(value: str) -> str:
-    if not value.startswith("/") or value.startswith("//") or value.count("{token}") != 1:
-        raise ValueError("give a path of the platform's site with {token} in it, such as /onboarding/{token}")
-    return value
-
-
-def _region(value: str) -> str:
-    if value not in SUPPORTED_REGIONS:
-        raise ValueError("give a country's two letters, such as FR")
-    return value
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("give a time zone by its name, such as Europe/Paris")
-    return value
-
-
-def _quiet(value: str) -> str:
-    try:
-        Quiet.read(value)
-    except ValueError:
-        raise ValueError("give two times of a day, such as 21:00-08:00") from None
-    return value
-
-
-def _url_of(*schemes: str) -> AfterValidator:
-    def check(value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError(
-                f"give a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-            )
-        return value
-
-    return AfterValidator(check)
-
-
-def _words(value: object) -> object:
-    return [word for word in value.replace(",", " ").split() if word] if isinstance(value, str) else value
-
-
-def _empty_is_missing(values: object) -> object:
-    """`NAME=` in a file of settings means: not set."""
-    return {k: v for k, v in values.items() if v != ""} if isinstance(values, dict) else values
-
-
-Secret = Annotated[SecretStr, Field(min_length=1)]
-Phone = Annotated[str, BeforeValidator(lambda v: str(v).removeprefix("whatsapp:")), AfterValidator(_phone)]
-DatabaseUrl = Annotated[SecretStr, _url_of("postgresql", "postgres")]
-BrokerUrl = Annotated[SecretStr, _url_of("redis", "rediss", "redis+socket", "amqp", "amqps")]
-LimitsUrl = Annotated[SecretStr, _url_of("redis", "rediss")]
-Positive = Annotated[float, Field(gt=0)]
-_REDIS = ("redis://", "rediss://")
-AtLeastOne = Annotated[int, Field(ge=1)]
-Retries = Annotated[int, Field(ge=0, le=20)]
-Sendable = Literal["EMAIL", "SMS", "WHATSAPP"]
 
 # The names that the platform and the ecosystem use already; every other one begins with FLEET_.
 _SHARED_NAMES = frozenset(
@@ -155,7 +71,7 @@ class DatabaseSettings(BaseSettings):
 
     database_url: DatabaseUrl
 
-    _skip_empty = model_validator(mode="before")(_empty_is_missing)
+    _skip_empty = model_validator(mode="before")(kinds.empty_is_missing)
 
     @classmethod
     def load(cls) -> Self:
@@ -175,7 +91,7 @@ class Settings(DatabaseSettings):
 
     redis_url: BrokerUrl
     sendgrid_api_key: Secret
-    twilio_account_sid: Annotated[str, AfterValidator(_account)]
+    twilio_account_sid: Annotated[str, AfterValidator(kinds.account)]
     twilio_auth_token: Secret
     twilio_sms_phone: Phone
     twilio_whatsapp_phone: Phone
@@ -183,12 +99,12 @@ class Settings(DatabaseSettings):
     stripe_webhook_secret: Annotated[
         tuple[SecretStr, ...],
         NoDecode,
-        BeforeValidator(_words),
+        BeforeValidator(kinds.words),
         Field(min_length=1),
-        AfterValidator(_webhook_secrets),
+        AfterValidator(kinds.webhook_secrets),
     ]
-    sendgrid_webhook_public_key: Annotated[str, Field(min_length=1), AfterValidator(_public_key)]
-    email_from: Annotated[str, AfterValidator(_address)]
+    sendgrid_webhook_public_key: Annotated[str, Field(min_length=1), AfterValidator(kinds.public_key)]
+    email_from: Annotated[str, AfterValidator(kinds.address)]
     app_url: HttpUrl
     public_url: HttpUrl
 
@@ -201,17 +117,17 @@ class Settings(DatabaseSettings):
     company_registration: str = ""
     company_email: str = ""
     locale: Literal["fr", "en"] = "fr"
-    app_announces: Annotated[frozenset[EventType], NoDecode, BeforeValidator(_words)] = frozenset()
+    app_announces: Annotated[frozenset[EventType], NoDecode, BeforeValidator(kinds.words)] = frozenset()
     routing_grace_seconds: Positive = 5.0
     unknown_wait_seconds: Positive = 900.0
     email_retries: Retries = 3
     sms_retries: Retries = 3
     whatsapp_retries: Retries = 3
-    time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"
-    quiet_hours: Annotated[str, AfterValidator(_quiet)] = ""
+    time_zone: Annotated[str, AfterValidator(kinds.zone)] = "Europe/Paris"
+    quiet_hours: Annotated[str, AfterValidator(kinds.quiet)] = ""
     link_days: Annotated[int, Field(ge=1, le=365)] = 90
-    hold_unknown: Annotated[frozenset[Sendable], NoDecode, BeforeValidator(_words)] = frozenset()
-    phone_region: Annotated[str, AfterValidator(_region)] = "FR"
+    hold_unknown: Annotated[frozenset[Sendable], NoDecode, BeforeValidator(kinds.words)] = frozenset()
+    phone_region: Annotated[str, AfterValidator(kinds.region)] = "FR"
     whatsapp_templates: FilePath | None = None
     fallback_after_seconds: Annotated[float, Field(ge=60, le=36000)] = 1800.0
     lookup_after_seconds: Positive = 600.0
@@ -223,9 +139,14 @@ class Settings(DatabaseSettings):
     limits_url: LimitsUrl | None = None
     reconcile_after_seconds: Annotated[float, Field(ge=60)] = 900.0
     poll_share_warning: Annotated[float, Field(gt=0, le=1)] = 0.1
-    manual_products: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    manual_products: Annotated[frozenset[str], NoDecode, BeforeValidator(kinds.words)] = frozenset()
     mail_payment_links: bool = True
-    payment_link_path: Annotated[str, AfterValidator(_path)] = "/onboarding/{token}"
+    payment_link_path: Annotated[str, AfterValidator(kinds.path)] = "/onboarding/{token}"
+    reminder_time: Annotated[time, AfterValidator(kinds.minutes)] = time(9)
+    reminder_interval_days: Annotated[int, Field(ge=1, le=60)] = 3
+    reminder_most: Annotated[int, Field(ge=1)] | None = None
+    reminder_ladder: Annotated[str, AfterValidator(kinds.ladder)] = ""
+    reminder_ladders: Annotated[str, AfterValidator(kinds.ladders)] = ""
     payment_link_reminder_days: Annotated[int, Field(ge=1, le=30)] = 3
     retry_base_seconds: Positive = 30.0
     retry_cap_seconds: Positive = 3600.0
@@ -254,7 +175,7 @@ class Settings(DatabaseSettings):
     @classmethod
     def _limits_have_a_redis(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         broker: SecretStr | None = info.data.get("redis_url")
-        usable = broker is None or broker.get_secret_value().startswith(_REDIS)
+        usable = broker is None or broker.get_secret_value().startswith(kinds.REDIS)
         if given is None and not usable:
             raise ValueError("give the Redis that keeps the shared limits: REDIS_URL names another broker")
         return given

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from db.models.settling import Letter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from db.models import Event, Notification
+    from db.models import Event, Notification, NotificationDelivery
     from db.models.fleet import Attempt, DispatchRow, FallbackRow, Preference, ReceiptRow
+    from db.models.settling import Notice
     from db.queries.story import DeliveryStory, Story
 
 
@@ -53,6 +56,8 @@ def tell(story: Story, now: datetime) -> list[Moment]:
     Names, addresses and texts are not told: ids lead to them.
     """
     moments = [*_event(story)]
+    for notice in story.notices:
+        moments += _notice(notice)
     for notification, author in story.notifications:
         moments.append(_notification(notification, author))
     for delivery in story.deliveries:
@@ -77,6 +82,20 @@ def _event(story: Story) -> Iterator[Moment]:
         yield Moment(None, "fan-out", event.id, f"{state}, {story.queued.tries} tries{error}")
 
 
+def _notice(notice: Notice) -> Iterator[Moment]:
+    about = f", about order {notice.order_id}" if notice.order_id else ""
+    yield Moment(notice.enqueued_at, "notice", notice.id, f"{notice.template_code}{about}")
+    if notice.notification_id is not None:
+        yield Moment(notice.told_at, "notice", notice.id, f"told as notification {notice.notification_id}")
+    elif notice.told_at is not None:
+        told = "told to nobody: the person is gone, or was erased"
+        yield Moment(notice.told_at, "notice", notice.id, told)
+    else:
+        error = f", last error {notice.last_error}" if notice.last_error else ""
+        state = "parked" if notice.parked_at else f"due {_time(notice.due_at)}"
+        yield Moment(None, "notice", notice.id, f"{state}, {notice.tries} tries{error}")
+
+
 def _notification(notification: Notification, author: str | None) -> Moment:
     by = "the fleet" if author == "FLEET" else "the application"
     told = f"written by {by}, template {notification.template_code or '-'}"
@@ -85,9 +104,7 @@ def _notification(notification: Notification, author: str | None) -> Moment:
 
 def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
     delivery = story.delivery
-    yield Moment(
-        delivery.created_at, "delivery", delivery.id, f"{delivery.channel} of {delivery.notification_id}"
-    )
+    yield _made(delivery)
     for attempt in story.attempts:
         yield from _attempt(attempt)
     opened = {attempt.token: attempt.opened_at for attempt in story.attempts}
@@ -115,6 +132,14 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
         yield Moment(
             delivery.sent_at or delivery.failed_at, "end", delivery.id, f"{delivery.status}{by}{named}{why}"
         )
+
+
+def _made(delivery: NotificationDelivery | Letter) -> Moment:
+    if isinstance(delivery, Letter):
+        told = f"{delivery.channel} of payment link {delivery.payment_link_id}, {delivery.template_code}"
+        return Moment(delivery.created_at, "letter", delivery.id, told)
+    told = f"{delivery.channel} of {delivery.notification_id}"
+    return Moment(delivery.created_at, "delivery", delivery.id, told)
 
 
 def _waiting(story: DeliveryStory, queued: DispatchRow, now: datetime) -> Iterator[Moment]:

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRow:
-    """A leased delivery with what is needed to judge and render it.
+    """A leased delivery, or letter, with what is needed to judge and render it.
+
+    A letter has no notification and no person, and its words are always ours.
 
     ``status`` is None where the delivery's row has vanished. ``place_held_by`` is the delivery that holds
     the (notification, channel). ``announced_as`` is the notification that told this person of the same event
-    before, and ``announced_by`` who wrote it. ``open_token`` is an attempt whose outcome is unknown,
-    ``unproved`` how many before it were given up for want of evidence. ``unheard`` is whether
-    a callback about it is stored and not worked off, ``searches`` how often its provider's list was searched
-    for it, None where that was never put down. ``last_inbound_at`` is when the recipient last wrote to us on
-    this channel. ``arrived_on`` is the channel that this one took over from, where the message has arrived
-    there after all. The rest is what the person has said, as in ``fleet.preferences``.
+    before, or this one itself where it tells of a notice, and ``announced_by`` who wrote it.
+    ``open_token`` is an attempt whose outcome is unknown, ``unproved`` how many before it were given up for
+    want of evidence. ``unheard`` is whether a callback about it is stored and not worked off, ``searches``
+    how often its provider's list was searched for it, None where that was never put down.
+    ``last_inbound_at`` is when the recipient last wrote to us on this channel. ``arrived_on`` is the channel
+    that this one took over from, where the message has arrived there after all. ``link_over`` is whether a
+    letter's payment link is of no use any more. The rest is what the person has said, as in
+    ``fleet.preferences``.
     """
 
     delivery_id: UUID
@@ -54,6 +58,7 @@ class ClaimedRow:
     searches: int | None
     last_inbound_at: datetime | None
     arrived_on: str | None = None
+    link_over: bool = False
     locale: str | None = None
     time_zone: str | None = None
     refused_channels: Sequence[str] = ()
@@ -77,11 +82,15 @@ _LEASE = """
        from fleet.attempts a where a.delivery_id = l.delivery_id) as attempts,
       (select count(*) from fleet.attempts a
        where a.delivery_id = l.delivery_id and a.outcome = 'NO_EVIDENCE') as unproved,
-      d.status::text, d.recipient,
-      n.id as notification_id, n.user_id, n.event_id, n.title, n.message, n.template_code, n.payload,
-      n.action_url, person.full_name,
+      coalesce(d.status::text, letter.status) as status, coalesce(d.recipient, letter.recipient) as recipient,
+      n.id as notification_id, n.user_id, n.event_id, n.title, n.message,
+      coalesce(n.template_code, letter.template_code) as template_code,
+      coalesce(n.payload, letter.payload) as payload, coalesce(n.action_url, letter.action_url) as action_url,
+      coalesce(person.full_name, letter.recipient_name) as full_name,
       place.delivery_id as place_held_by,
-      announced.notification_id as announced_as, announced.announced_by,
+      coalesce(announced.notification_id, notice.notification_id) as announced_as,
+      case when coalesce(letter.id, notice.id) is not null then 'FLEET' else announced.announced_by end
+        as announced_by,
       open_attempt.token as open_token, open_attempt.opened_at,
       exists (
         select from fleet.inbox i
@@ -94,10 +103,16 @@ _LEASE = """
        where f.notification_id = d.notification_id and f.to_delivery_id = d.id
          and coalesce(r.delivered_at, r.opened_at, r.clicked_at) is not null
        limit 1) as arrived_on,
-      said.locale, said.time_zone, coalesce(said.refused_channels, '{{}}') as refused_channels,
+      letter.id is not null and coalesce((
+        select link.used_at is not null or coalesce(link.expires_at <= :now, false)
+          or exists (select from public.orders o where o.payment_link_id = link.id)
+        from public.payment_links link where link.id = letter.payment_link_id), true) as link_over,
+      coalesce(said.locale, letter.locale) as locale, said.time_zone,
+      coalesce(said.refused_channels, '{{}}') as refused_channels,
       coalesce(said.opted_out, '{{}}') as opted_out, said.quiet_from, said.quiet_to
     from leased l
     left join public.notification_deliveries d on d.id = l.delivery_id
+    left join fleet.letters letter on letter.id = l.delivery_id
     left join public.notifications n on n.id = d.notification_id
     left join public.profiles person on person.id = n.user_id
     left join fleet.preferences said on said.user_id = n.user_id
@@ -110,6 +125,8 @@ _LEASE = """
       order by a.notification_id = n.id desc
       limit 1
     ) announced on true
+    left join fleet.notices notice
+      on n.event_id is null and notice.user_id = n.user_id and notice.notification_id = n.id
     left join fleet.attempts open_attempt
       on open_attempt.delivery_id = l.delivery_id and open_attempt.closed_at is null
     left join fleet.conversations conversation
@@ -159,10 +176,24 @@ _OPEN_ATTEMPTS = text("""
       as r(token uuid, delivery_id uuid, number integer, channel text, provider text)
 """)
 
+# A delivery's outcome, or a letter's, in the same columns.
+_WRITTEN = """
+      update {table} d
+      set status = {status},
+          sent_at = case when s.state = 'SENT' then cast(:now as timestamptz) end,
+          failed_at = case when s.state = 'FAILED' then cast(:now as timestamptz) end,
+          provider = coalesce(s.provider, d.provider),
+          provider_message_id = s.message_id,
+          provider_response = s.response
+      from settled s
+      where d.id = s.delivery_id and s.state in ('SENT', 'FAILED') and d.status::text = 'PENDING'"""
+_DELIVERIES = {"table": "public.notification_deliveries", "status": "s.state::public.notification_status"}
+_LETTERS = {"table": "fleet.letters", "status": "s.state"}
+
 # One statement a batch. A status only moves forward: what is no longer PENDING is not touched, an attempt
 # that a callback has closed stays as the callback left it, and a worker whose attempt is no longer open (it
 # stalled past its lease) has no say in the queue any more. Only a late acceptance counts: it is evidence.
-_SETTLE = text("""
+_SETTLE = text(f"""
     with settled as (
       select r.* from jsonb_to_recordset(cast(:rows as jsonb)) as r(
         delivery_id uuid, token uuid, state text, due_at timestamptz, tries integer,
@@ -182,16 +213,8 @@ _SETTLE = text("""
       where a.token = s.token
         -- Once more, on the row as it is now: a callback may have closed it since the look above.
         and (a.closed_at is null or (a.outcome = 'NO_EVIDENCE' and s.outcome = 'ACCEPTED'))
-    ), written as (
-      update public.notification_deliveries d
-      set status = s.state::public.notification_status,
-          sent_at = case when s.state = 'SENT' then cast(:now as timestamptz) end,
-          failed_at = case when s.state = 'FAILED' then cast(:now as timestamptz) end,
-          provider = coalesce(s.provider, d.provider),
-          provider_message_id = s.message_id,
-          provider_response = s.response
-      from settled s
-      where d.id = s.delivery_id and s.state in ('SENT', 'FAILED') and d.status::text = 'PENDING'
+    ), delivered as ({_WRITTEN.format(**_DELIVERIES)}
+    ), lettered as ({_WRITTEN.format(**_LETTERS)}
     ), ended as (
       delete from fleet.dispatch q using settled s
       where q.delivery_id = s.delivery_id and s.state in ('SENT', 'FAILED', 'GONE')
@@ -202,7 +225,7 @@ _SETTLE = text("""
         parked_at = case when s.state = 'PARKED' then cast(:now as timestamptz) end
     from settled s
     where q.delivery_id = s.delivery_id and s.state in ('WAITING', 'PARKED')
-""")
+""")  # noqa: S608 - our own names
 
 _ENQUEUE_FORGOTTEN = text("""
     with forgotten as (
@@ -262,7 +285,7 @@ def open_attempts(session: Session, rows: str, now: datetime) -> None:
 
 
 def settle(session: Session, rows: str, now: datetime) -> None:
-    """Write the outcomes of a JSON array: attempts, deliveries and queue, in one statement."""
+    """Write the outcomes of a JSON array: attempts, deliveries, letters and queue, in one statement."""
     session.execute(_SETTLE, {"rows": rows, "now": now})
 
 

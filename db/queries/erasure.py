@@ -64,6 +64,10 @@ _END_FAN_OUTS = text("""
     select event_id from ended
 """)
 
+_END_NOTICES = text("""
+    update fleet.notices set told_at = :now where user_id = :user_id and told_at is null
+""")
+
 _END_QUEUED = text("""
     with ended as (
       delete from fleet.dispatch where delivery_id = any(:deliveries) returning lease_until
@@ -94,6 +98,17 @@ _INBOX = text(f"""
     where i.provider = told.provider and i.callback_id = told.callback_id and i.body <> told.kept
 """)  # noqa: S608  our own words
 
+_RESPONSES: Final = """
+    with told as materialized (
+      select d.id, coalesce((
+        select jsonb_object_agg(key, value)
+        from jsonb_each(
+          case when jsonb_typeof(d.provider_response) = 'object' then d.provider_response end)
+        where key = any(:kept_of_responses)), '{{}}') ||
+        case when d.status::text = 'PENDING' then '{{"code": "erased"}}'::jsonb else '{{}}' end as response
+      from {} d where d.id = any(:deliveries)
+    )"""
+
 _STATEMENTS: Final[Mapping[str, Any]] = {
     "inbox": _INBOX,
     "attempts closed without an answer": text("""
@@ -107,16 +122,8 @@ _STATEMENTS: Final[Mapping[str, Any]] = {
     "receipts": text("""
         update fleet.receipts set reason = null where token = any(:tokens) and reason is not null
     """),
-    "notification_deliveries": text("""
-        with told as materialized (
-          select d.id, coalesce((
-            select jsonb_object_agg(key, value)
-            from jsonb_each(
-              case when jsonb_typeof(d.provider_response) = 'object' then d.provider_response end)
-            where key = any(:kept_of_responses)), '{}') ||
-            case when d.status::text = 'PENDING' then '{"code": "erased"}'::jsonb else '{}' end as response
-          from public.notification_deliveries d where d.id = any(:deliveries)
-        )
+    "notification_deliveries": text(f"""
+        {_RESPONSES.format("public.notification_deliveries")}
         update public.notification_deliveries d
         set recipient = :marker, provider_response = told.response,
             failed_at = case when d.status::text = 'PENDING' then :now else d.failed_at end,
@@ -124,6 +131,22 @@ _STATEMENTS: Final[Mapping[str, Any]] = {
         from told
         where d.id = told.id and (d.recipient <> :marker or d.status::text = 'PENDING'
           or d.provider_response is distinct from told.response)
+    """),  # noqa: S608  our own words
+    "letters": text(f"""
+        {_RESPONSES.format("fleet.letters")}
+        update fleet.letters l
+        set recipient = :marker, recipient_name = null, action_url = null,
+            payload = jsonb_build_object('redacted_at', cast(:now as timestamptz)),
+            provider_response = told.response,
+            failed_at = case when l.status = 'PENDING' then :now else l.failed_at end,
+            status = case when l.status = 'PENDING' then 'FAILED' else l.status end
+        from told
+        where l.id = told.id and (not l.payload ? 'redacted_at' or l.status = 'PENDING'
+          or l.provider_response is distinct from told.response)
+    """),  # noqa: S608  our own words
+    "payment_links": text("""
+        update public.payment_links set prospect_email = :marker, prospect_name = null
+        where id = any(:payment_links) and (prospect_email <> :marker or prospect_name is not null)
     """),
     "notifications": text("""
         update public.notifications
@@ -132,6 +155,24 @@ _STATEMENTS: Final[Mapping[str, Any]] = {
         where id = any(:notifications)
           and (title <> :marker or message <> :marker or action_url is not null
             or not coalesce(payload ? 'redacted_at', false))
+    """),
+    "notices": text("""
+        update fleet.notices
+        set action_url = null, payload = jsonb_build_object('redacted_at', cast(:now as timestamptz))
+        where user_id = :user_id and not payload ? 'redacted_at'
+    """),
+    # Without its token a link is dead; and whoever was to be reminded is not.
+    "reminders": text("""
+        update fleet.reminders
+        set token = null,
+            state = case when state = 'CLAIMED' then 'SKIPPED' else state end,
+            reason = case when state = 'CLAIMED' then 'erased' else reason end,
+            forced_why = case when forced_why ~* cast(:named as text) then :marker else forced_why end
+        where user_id = :user_id
+          and (token is not null or state = 'CLAIMED' or forced_why ~* cast(:named as text))
+    """),
+    "findings": text("""
+        update fleet.findings set note = :marker where note ~* cast(:named as text)
     """),
     "lookups": text("delete from fleet.lookups where token = any(:tokens)"),
     "conversations": text("delete from fleet.conversations where address = any(:numbers)"),
@@ -213,6 +254,12 @@ def _values(scope: Scope, now: datetime) -> dict[str, object]:
 def end_fan_outs(session: Session, scope: Scope, now: datetime) -> int:
     """Pass over the events that are still to be told; waits for whoever is telling of one just now."""
     return len(session.execute(_END_FAN_OUTS, _values(scope, now)).all())
+
+
+def end_notices(session: Session, scope: Scope, now: datetime) -> int:
+    """Take back what is still to be told; waits for whoever is telling it just now."""
+    result: Any = session.execute(_END_NOTICES, _values(scope, now))
+    return int(result.rowcount)
 
 
 def erase(session: Session, scope: Scope, now: datetime) -> tuple[dict[str, int], int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
 
-from db.models import Base, fleet  # noqa: F401 - the tables of fleet join the metadata by being imported
+from db.models import Base, fleet, reminders, settling  # noqa: F401 - the fleet's tables join the metadata by import
 from db.queries.people import mentions
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE: Final = 500
 
 _ADDRESSED: Final = "t.address = any(:numbers) or lower(t.address) = any(:emails)"
+_BOUGHT: Final = "t.order_id = any(:orders)"
 _CALLBACKS: Final = f"""
     t.body ->> 'attempt' = any(:tokens_text)
     or split_part(t.body ->> 'sg_message_id', '.', 1) = any(:messages)
@@ -70,6 +71,18 @@ SECTIONS: Final[Mapping[str, Section]] = {
         "t.id = any(:deliveries)",
         "t.created_at, t.id",
     ),
+    "payment_links": Section(
+        "Links by which the person was to register and pay.",
+        "payment_links",
+        "t.id = any(:payment_links)",
+        "t.created_at, t.id",
+    ),
+    "letters": Section(
+        "E-mails to the person without an account.",
+        "fleet.letters",
+        "t.id = any(:deliveries)",
+        "t.created_at, t.id",
+    ),
     "queued": Section(
         "What is still to be sent.",
         "fleet.dispatch",
@@ -101,6 +114,12 @@ SECTIONS: Final[Mapping[str, Section]] = {
         "t.user_id = :user_id",
         "t.event_id, t.template_code",
     ),
+    "notices": Section(
+        "What the person was to be told that no event stands for.",
+        "fleet.notices",
+        "t.user_id = :user_id",
+        "t.enqueued_at, t.id",
+    ),
     "preferences": Section(
         "What the person has said about being written to.",
         "fleet.preferences",
@@ -130,6 +149,45 @@ SECTIONS: Final[Mapping[str, Section]] = {
     ),
     "reminders": Section(
         "Reminders of payments.", "payment_reminders", "t.user_id = :user_id", "t.sent_at, t.id"
+    ),
+    "reminded": Section(
+        "What came of them, and by whose word those were sent that were not due.",
+        "fleet.reminders",
+        "t.user_id = :user_id",
+        "t.claimed_at, t.order_id, t.number",
+    ),
+    "reminder_sessions": Section(
+        "Where the person could pay by them.",
+        "fleet.reminder_sessions",
+        _BOUGHT,
+        "t.created_at, t.session_id",
+    ),
+    "cancellations": Section(
+        "Orders that were given up after the last of them.",
+        "fleet.cancellations",
+        _BOUGHT,
+        "t.cancelled_at, t.order_id",
+    ),
+    "settlements": Section(
+        "Which payments were settled.", "fleet.settlements", _BOUGHT, "t.settled_at, t.order_id"
+    ),
+    "payments": Section(
+        "What Stripe has said of payments.",
+        "fleet.payments",
+        _BOUGHT,
+        "t.created_at, t.payment_intent_id",
+    ),
+    "payment_failures": Section(
+        "Payments that failed.", "fleet.payment_failures", _BOUGHT, "t.failed_at, t.failure_key"
+    ),
+    "session_checks": Section(
+        "When a checkout is to be looked at.", "fleet.session_checks", _BOUGHT, "t.session_id"
+    ),
+    "findings": Section(
+        "What did not agree between the platform and Stripe.",
+        "fleet.findings",
+        _BOUGHT,
+        "t.found_at, t.id",
     ),
     "interventions": Section(
         "What was done by hand to any of this.", "fleet.interventions", _INTERVENTIONS, "t.at, t.id"

@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One delivery in a list, without whom it goes to."""
+    """One delivery, or letter, in a list, without whom it goes to."""
 
     delivery_id: UUID
     created_at: datetime
@@ -63,34 +63,42 @@ class Price:
 
 # What a retry would not mend is told as an obstacle: somebody else has said the same, or SMS has taken over.
 _LIST = text("""
-    select d.id as delivery_id, d.created_at, d.channel::text, d.status::text, n.template_code,
+    with told as (
+      select d.id, d.notification_id, d.created_at, d.channel::text, d.status::text, d.provider_response,
+        n.template_code, n.payload
+      from public.notification_deliveries d join public.notifications n on n.id = d.notification_id
+      union all
+      select id, null, created_at, 'EMAIL', status, provider_response, template_code, payload
+      from fleet.letters
+    )
+    select d.id as delivery_id, d.created_at, d.channel, d.status, d.template_code,
       (select count(*) from fleet.attempts a where a.delivery_id = d.id) as attempts,
       coalesce(d.provider_response ->> 'code', q.last_code) as code,
       (select r.state from fleet.receipts r join fleet.attempts a using (token)
        where r.delivery_id = d.id order by a.number desc limit 1) as receipt,
       case
-        when n.payload ? 'redacted_at' then 'the person was erased'
-        when d.status::text not in ('FAILED', 'BOUNCED') then 'is ' || d.status::text
+        when d.payload ? 'redacted_at' then 'the person was erased'
+        when d.status not in ('FAILED', 'BOUNCED') then 'is ' || d.status
         when d.provider_response ->> 'code' in ('duplicate_delivery', 'duplicate_notification', 'superseded')
           then 'another delivery says the same'
+        when d.provider_response ->> 'code' = 'link_over' then 'its payment link is of no use any more'
         when next.status is not null then f.to_channel || ' has taken over, and is ' || next.status::text
         when before.status::text in ('PENDING', 'SENT')
           then 'it stands in for ' || before.channel::text || ', which is ' || before.status::text
       end as obstacle
-    from public.notification_deliveries d
-    join public.notifications n on n.id = d.notification_id
+    from told d
     left join fleet.dispatch q on q.delivery_id = d.id
     left join fleet.fallbacks f
-      on f.notification_id = d.notification_id and f.from_channel = d.channel::text
+      on f.notification_id = d.notification_id and f.from_channel = d.channel
       and f.from_delivery_id = d.id
     left join public.notification_deliveries next on next.id = f.to_delivery_id
     left join fleet.fallbacks g on g.notification_id = d.notification_id and g.to_delivery_id = d.id
     left join public.notification_deliveries before on before.id = g.from_delivery_id
     where (cast(:ids as uuid[]) is null or d.id = any(:ids))
-      and (cast(:channel as text) is null or d.channel::text = :channel)
-      and (cast(:status as text) is null or d.status::text = :status)
+      and (cast(:channel as text) is null or d.channel = :channel)
+      and (cast(:status as text) is null or d.status = :status)
       and (cast(:code as text) is null or coalesce(d.provider_response ->> 'code', q.last_code) = :code)
-      and (cast(:template as text) is null or n.template_code = :template)
+      and (cast(:template as text) is null or d.template_code = :template)
       and (cast(:since as timestamptz) is null or d.created_at >= :since)
     order by d.created_at desc, d.id
     limit :limit
@@ -111,11 +119,23 @@ _RETRY = text("""
       where id = any(:ids) and status::text in ('FAILED', 'BOUNCED')
       order by id
       for update
-    ), again as (
+    ), letters as materialized (
+      select id from fleet.letters
+      where id = any(:ids) and status in ('FAILED', 'BOUNCED')
+      order by id
+      for update
+    ), delivered as (
       update public.notification_deliveries d
       set status = 'PENDING', failed_at = null, sent_at = null
       from wanted where d.id = wanted.id
       returning d.id, d.channel::text as channel
+    ), lettered as (
+      update fleet.letters l
+      set status = 'PENDING', failed_at = null, sent_at = null
+      from letters where l.id = letters.id
+      returning l.id, 'EMAIL' as channel
+    ), again as (
+      table delivered union all table lettered
     ), queued as (
       insert into fleet.dispatch (delivery_id, channel, priority)
       select id, channel, 1 from again

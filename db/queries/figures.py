@@ -52,6 +52,8 @@ class Figures:
         lookups: Open ones, by kind.
         fallbacks: Those decided in the last day, by the channel given up, the one taken and the reason.
         unseen_codes: How often ever, by provider, code and what it was taken as.
+        findings: Those that nobody has resolved, by kind.
+        settled: Payments settled in the last day, by how they were learned of.
     """
 
     queues: Sequence[QueueState]
@@ -61,6 +63,8 @@ class Figures:
     lookups: Sequence[Count]
     fallbacks: Sequence[Count]
     unseen_codes: Sequence[Count]
+    findings: Sequence[Count]
+    settled: Sequence[Count]
 
 
 _PATIENCE = text("select set_config('statement_timeout', :milliseconds, true)")
@@ -91,6 +95,10 @@ _FALLBACKS = text("""
 
 _UNSEEN_CODES = text("select provider, code, taken_as, seen from fleet.unseen_codes")
 
+_FINDINGS = text("select kind, count(*) from fleet.findings where resolved_at is null group by 1")
+
+_SETTLED = text("select learned, count(*) from fleet.settlements where settled_at > :day_ago group by 1")
+
 
 def take(session: Session, now: datetime) -> Figures:
     """Take the picture, in a transaction of its own that reads one snapshot.
@@ -113,4 +121,6 @@ def take(session: Session, now: datetime) -> Figures:
         lookups=counted(_LOOKUPS),
         fallbacks=counted(_FALLBACKS),
         unseen_codes=counted(_UNSEEN_CODES),
+        findings=counted(_FINDINGS),
+        settled=counted(_SETTLED),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -24,20 +24,23 @@ class Callback:
     body: Mapping[str, Any]
 
 
+# What is known already keeps the way by which it was learned first.
 _STORE = text("""
     with stored as (
-      insert into fleet.inbox (provider, callback_id, body)
-      select :provider, callback_id, body
+      insert into fleet.inbox (provider, callback_id, body, learned)
+      select :provider, callback_id, body, :learned
       from jsonb_to_recordset(cast(:rows as jsonb)) as r(callback_id text, body jsonb)
       on conflict do nothing
       returning 1
     )
-    select count(*), pg_notify('fleet', 'inbox') from stored
+    select count(*), pg_notify('fleet', case when :provider = 'stripe' then 'payments' else 'inbox' end)
+    from stored
 """)
 
 _CLAIM = text("""
     select provider, callback_id, received_at, body from fleet.inbox
     where due_at <= greatest(:now, now()) and handled_at is null and parked_at is null
+      and provider <> all(:others)
     order by due_at
     limit :limit
     for update skip locked
@@ -64,18 +67,26 @@ _POSTPONE = text("""
 """)
 
 
-def store(session: Session, provider: str, rows: str) -> int:
+def store(session: Session, provider: str, rows: str, learned: str = "PUSHED") -> int:
     """Store callbacks under the provider's own ids, given as a JSON array of ``{callback_id, body}``.
+
+    Args:
+        session: The transaction.
+        provider: Whose.
+        rows: The callbacks.
+        learned: ``PUSHED`` where the provider has told them, ``POLLED`` where it had to be asked.
 
     Returns:
         How many were new.
     """
-    return int(session.execute(_STORE, {"provider": provider, "rows": rows}).scalar_one())
+    values = {"provider": provider, "rows": rows, "learned": learned}
+    return int(session.execute(_STORE, values).scalar_one())
 
 
-def claim(session: Session, limit: int, now: datetime) -> list[Callback]:
-    """Lock up to ``limit`` due callbacks for this transaction."""
-    return [Callback(**row) for row in session.execute(_CLAIM, {"limit": limit, "now": now}).mappings()]
+def claim(session: Session, others: Sequence[str], limit: int, now: datetime) -> list[Callback]:
+    """Lock up to ``limit`` due callbacks for this transaction, but for those of some other providers."""
+    values = {"others": list(others), "limit": limit, "now": now}
+    return [Callback(**row) for row in session.execute(_CLAIM, values).mappings()]
 
 
 def mark_handled(session: Session, rows: str, now: datetime) -> None:

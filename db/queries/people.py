@@ -38,7 +38,8 @@ class Person:
         full_name: As it is in the profile.
         phone: As it is written there.
         email: Of the account.
-        recipients: The channels and addresses that anything was ever sent to, and to nobody else.
+        recipients: The channels and addresses that anything was ever sent to, and to nobody else; those of
+            payment links that the person has used are among them.
     """
 
     user_id: UUID
@@ -78,14 +79,18 @@ class Belongings:
 
     Attributes:
         notifications: Those to the person, also those that the platform has deleted since.
-        deliveries: Of these.
-        tokens: Of the attempts at these.
+        deliveries: Of these, and letters.
+        payment_links: Those that the person has used, or that were made for one of the person's addresses.
+        orders: The person's.
+        tokens: Of the attempts at the deliveries.
         messages: The providers' ids of the messages of these attempts.
         events: What happened to the person, or to a dossier, an order or anything else of the person's.
     """
 
     notifications: list[UUID]
     deliveries: list[UUID]
+    payment_links: list[UUID]
+    orders: list[UUID]
     tokens: list[UUID]
     messages: list[str]
     events: list[UUID]
@@ -116,7 +121,10 @@ class Scope:
             "user_id": self.user_id,
             "user_text": str(self.user_id),
             "tokens_text": [str(token) for token in mine.tokens],
-            "subjects": [self.user_id, *mine.notifications, *mine.deliveries, *mine.tokens, *mine.events],
+            "subjects": [
+                *(self.user_id, *mine.notifications, *mine.deliveries, *mine.payment_links, *mine.tokens),
+                *mine.events,
+            ],
             "marks": MARKS,
             "marker": self.marker,
         }
@@ -140,6 +148,18 @@ _RECIPIENTS = text("""
       where o.notification_id in (select id from public.notifications where user_id = :user_id))
     group by 1, 2
     having bool_and(n.user_id = :user_id)
+    union
+    select 'EMAIL', trim(l.prospect_email) from public.payment_links l
+    where l.used_by = :user_id
+      and not exists (
+        select from public.payment_links o
+        where o.used_by <> :user_id and lower(trim(o.prospect_email)) = lower(trim(l.prospect_email)))
+      and not exists (
+        select from auth.users u
+        where u.id <> :user_id and lower(u.email) = lower(trim(l.prospect_email)))
+      and not exists (
+        select from public.notification_deliveries d join public.notifications n on n.id = d.notification_id
+        where n.user_id <> :user_id and lower(trim(d.recipient)) = lower(trim(l.prospect_email)))
     order by 1, 2
 """)
 
@@ -149,6 +169,11 @@ _BELONGINGS = text(f"""
       select id from public.notifications where user_id = :user_id
       union select notification_id from fleet.announcements where user_id = :user_id
       union select notification_id from fleet.fallbacks where user_id = :user_id
+      union
+      select notification_id from fleet.notices where user_id = :user_id and notification_id is not null
+    ), linked as materialized (
+      select id from public.payment_links
+      where used_by = :user_id or lower(trim(prospect_email)) = any(cast(:emails as text[]))
     ), sent as materialized (
       select d.id from public.notification_deliveries d where d.notification_id in (select id from told)
       union select p.delivery_id from fleet.delivery_places p where p.notification_id in (select id from told)
@@ -156,17 +181,24 @@ _BELONGINGS = text(f"""
       select d.id from fleet.fallbacks f
       cross join lateral (values (f.from_delivery_id), (f.to_delivery_id)) d(id)
       where f.user_id = :user_id and d.id is not null
+      union
+      select l.id from fleet.letters l
+      where l.payment_link_id in (select id from linked)
+        or lower(l.recipient) = any(cast(:emails as text[]))
     ), tried as materialized (
       select token, provider_message_id from fleet.attempts where delivery_id in (select id from sent)
     ), dossiers as materialized (
       select id from public.dossiers where user_id = :user_id
     ), documents as materialized (
       select id from public.documents where dossier_id in (select id from dossiers)
+    ), bought as materialized (
+      select id from public.orders where user_id = :user_id
+      union select order_id from fleet.notices where user_id = :user_id and order_id is not null
     ), things as materialized (
       select cast(:user_id as uuid) as id
       union select id from dossiers
       union select id from documents
-      union select id from public.orders where user_id = :user_id
+      union select id from bought
       union select id from public.document_versions where document_id in (select id from documents)
       union select id from public.step_instances where dossier_id in (select id from dossiers)
       union select id from public.messages where dossier_id in (select id from dossiers)
@@ -185,6 +217,8 @@ _BELONGINGS = text(f"""
     select
       array(select id from told order by id) as notifications,
       array(select id from sent order by id) as deliveries,
+      array(select id from linked order by id) as payment_links,
+      array(select id from bought order by id) as orders,
       array(select token from tried order by token) as tokens,
       array(
         select provider_message_id from tried where provider_message_id is not null order by 1) as messages,
@@ -207,6 +241,6 @@ def belongings(session: Session, user_id: UUID, addresses: Addresses) -> Belongi
         user_id: The person.
         addresses: What the person is reached by.
     """
-    values = {"user_id": user_id, "pattern": addresses.pattern, "hints": addresses.hints, "marks": MARKS}
+    values = asdict(addresses) | {"user_id": user_id, "marks": MARKS}
     row = session.execute(_BELONGINGS, values).mappings().one()
     return Belongings(**row)

@@ -75,14 +75,20 @@ _HOLD = text("""
       select d.id from public.notification_deliveries d
       where d.id in (select delivery_id from attempts)
       for update skip locked
+    ), letters as materialized (
+      select l.id from fleet.letters l
+      where l.id in (select delivery_id from attempts)
+      for update skip locked
     )
     select n.number, a.token, a.channel, h.token is not null and (
-        d.id is not null
-        or not exists (select from public.notification_deliveries g where g.id = a.delivery_id)) as held
+        d.id is not null or l.id is not null
+        or not exists (select from public.notification_deliveries g where g.id = a.delivery_id)
+        and not exists (select from fleet.letters g where g.id = a.delivery_id)) as held
     from named n
     left join fleet.attempts a on a.token = n.token and a.provider = n.provider
     left join attempts h on h.token = a.token
     left join deliveries d on d.id = a.delivery_id
+    left join letters l on l.id = a.delivery_id
 """)
 
 # The one rule by which a thousand callbacks in any order come to the same row: the state is the furthest that
@@ -155,11 +161,30 @@ _RECORD = text("""
     where r.token is not null or p.token is not null
 """)
 
+# A delivery's new state, or a letter's, in the same columns.
+_WRITTEN = """
+      update {table} d
+      set status = {status}, sent_at = coalesce(d.sent_at, :now),
+          failed_at = case when c.failure is not null then c.failed_at end,
+          provider = c.provider, provider_message_id = c.provider_message_id, provider_response = c.response
+      from concluded c
+      where d.id = c.id
+        and (d.status::text in ('PENDING', 'SENT')
+             or d.provider_response ->> 'code' in
+               ('no_evidence', 'superseded', 'suppressed', 'refused_channel', 'opted_out', 'link_over')
+             or d.provider_response ? 'receipt'
+             or (c.arrived and d.provider_response ? 'code'))
+        and (d.status::text, d.provider_message_id, d.provider_response, d.failed_at) is distinct from
+            (c.word, c.provider_message_id, c.response, case when c.failure is not null then c.failed_at end)
+      returning d.id, c.failure"""
+_DELIVERIES = {"table": "public.notification_deliveries", "status": "c.word::public.notification_status"}
+_LETTERS = {"table": "fleet.letters", "status": "c.word"}
+
 # What the provider never had (refused, deferred, surely not sent) has no say. An attempt that is open may
 # still arrive, whatever became of those before it. What others wrote, and what was put back into the queue by
 # hand, stays: only a word of the fleet's own is corrected. A row of the queue that another holds is left
 # to it: whoever has it will find the delivery done.
-_CONCLUDE = text("""
+_CONCLUDE = text(f"""
     with newest as materialized (
       select distinct on (a.delivery_id) a.delivery_id, a.provider, a.provider_message_id, a.evidence,
         r.state in ('DELIVERED', 'OPENED', 'CLICKED') as arrived,
@@ -174,33 +199,25 @@ _CONCLUDE = text("""
       order by a.delivery_id, coalesce(r.state in ('DELIVERED', 'OPENED', 'CLICKED'), false) desc,
         a.number desc
     ), concluded as materialized (
-      select n.*, d.id, coalesce(n.failure, 'SENT') as word,
-        case when jsonb_typeof(d.provider_response) = 'object' then d.provider_response else '{}' end
+      select n.*, said.id, coalesce(n.failure, 'SENT') as word,
+        case when jsonb_typeof(said.provider_response) = 'object' then said.provider_response else '{{}}' end
           - array['code', 'error', 'receipt', 'evidence']
           || case when n.evidence in ('CALLBACK', 'LOOKUP')
-             then jsonb_build_object('evidence', lower(n.evidence)) else '{}' end
+             then jsonb_build_object('evidence', lower(n.evidence)) else '{{}}' end
           || case when n.failure is not null
              then jsonb_build_object('code', coalesce(n.code, lower(n.failure)),
                'error', coalesce(n.reason, 'the provider names no reason'), 'receipt', n.failure)
-             else '{}' end as response
+             else '{{}}' end as response
       from newest n
-      join public.notification_deliveries d on d.id = n.delivery_id
-      where d.id = any(cast(:proved as uuid[])) or d.status::text <> 'PENDING'
-    ), written as (
-      update public.notification_deliveries d
-      set status = c.word::public.notification_status, sent_at = coalesce(d.sent_at, :now),
-          failed_at = case when c.failure is not null then c.failed_at end,
-          provider = c.provider, provider_message_id = c.provider_message_id, provider_response = c.response
-      from concluded c
-      where d.id = c.id
-        and (d.status::text in ('PENDING', 'SENT')
-             or d.provider_response ->> 'code' in
-               ('no_evidence', 'superseded', 'suppressed', 'refused_channel', 'opted_out')
-             or d.provider_response ? 'receipt'
-             or (c.arrived and d.provider_response ? 'code'))
-        and (d.status::text, d.provider_message_id, d.provider_response, d.failed_at) is distinct from
-            (c.word, c.provider_message_id, c.response, case when c.failure is not null then c.failed_at end)
-      returning d.id, c.failure
+      cross join lateral (
+        select d.id, d.status::text, d.provider_response
+        from public.notification_deliveries d where d.id = n.delivery_id
+        union all
+        select l.id, l.status, l.provider_response from fleet.letters l where l.id = n.delivery_id
+      ) said
+      where said.id = any(cast(:proved as uuid[])) or said.status <> 'PENDING'
+    ), delivered as ({_WRITTEN.format(**_DELIVERIES)}
+    ), lettered as ({_WRITTEN.format(**_LETTERS)}
     ), ended as (
       delete from fleet.dispatch q
       where q.delivery_id in (
@@ -208,8 +225,8 @@ _CONCLUDE = text("""
         where w.delivery_id in (select id from concluded)
         for update skip locked)
     )
-    select id from written where failure is not null order by id
-""")
+    select id from (table delivered union all table lettered) written where failure is not null order by id
+""")  # noqa: S608 - our own names
 
 # Leased means that it may be on its way; a lease that has ended without an attempt was never sent.
 _WITHDRAW = text("""
@@ -236,7 +253,7 @@ _WITHDRAW = text("""
 
 
 def hold(session: Session, rows: str) -> list[Held]:
-    """Find the attempts that callbacks speak of, and lock them and their deliveries.
+    """Find the attempts that callbacks speak of, and lock them and their deliveries or letters.
 
     Args:
         session: The transaction.
@@ -271,7 +288,7 @@ def conclude(session: Session, proved: Sequence[UUID], moved: Sequence[UUID], no
 
     Args:
         session: The transaction, which holds the deliveries.
-        proved: Deliveries of which an attempt has been proved just now.
+        proved: Deliveries, or letters, of which an attempt has been proved just now.
         moved: Deliveries of which a receipt's state has moved; one that waits to be sent again is left.
         now: The time to record.
 

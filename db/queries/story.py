@@ -1,4 +1,4 @@
-"""The whole story of an event, a notification or a delivery, from whichever end one holds."""
+"""The whole story of an event, a notification, a delivery or a letter, from whichever end one holds."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from db.models.fleet import (
     ReceiptRow,
     Suppression,
 )
+from db.models.settling import Letter, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStory:
-    """One delivery with all that is known of it.
+    """One delivery, or letter, with all that is known of it.
 
     Attributes:
         delivery: Its row.
@@ -48,7 +49,7 @@ class DeliveryStory:
         suppressed: Why its address is not to be written to at present, if it is not.
     """
 
-    delivery: NotificationDelivery
+    delivery: NotificationDelivery | Letter
     attempts: Sequence[Attempt]
     queued: DispatchRow | None
     pause: ChannelPause | None
@@ -73,7 +74,10 @@ class CallbackNote:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything that is known. ``event`` is None for a notification that came without one."""
+    """Everything that is known.
+
+    ``event`` is None for a notification that came without one; some of these have a notice instead.
+    """
 
     event: Event | None
     queued: OutboxRow | None
@@ -81,6 +85,7 @@ class Story:
     notifications: Sequence[tuple[Notification, str | None]]
     deliveries: Sequence[DeliveryStory]
     preferences: Sequence[Preference]
+    notices: Sequence[Notice]
 
 
 _CALLBACKS = text("""
@@ -93,13 +98,17 @@ _CALLBACKS = text("""
 
 
 def find(session: Session, some_id: UUID) -> Story | None:
-    """The story behind an id of an event, a notification, a delivery or an attempt; None where it is none.
+    """The story behind an id of an event, a notification, a delivery, a letter or an attempt; else None.
 
-    From a delivery or an attempt it tells of that delivery; from a notification, of all its deliveries; from
-    an event, of everything that came of it.
+    From a delivery, a letter or an attempt it tells of that delivery; from a notification, of all its
+    deliveries; from an event, of everything that came of it.
     """
     attempt = session.get(Attempt, some_id)
-    delivery = session.get(NotificationDelivery, attempt.delivery_id if attempt else some_id)
+    delivery_id = attempt.delivery_id if attempt else some_id
+    letter = session.get(Letter, delivery_id)
+    if letter is not None:
+        return _tell(session, None, [], [letter])
+    delivery = session.get(NotificationDelivery, delivery_id)
     if delivery is not None:
         notification = session.get(Notification, delivery.notification_id)
         event = session.get(Event, notification.event_id) if notification and notification.event_id else None
@@ -108,6 +117,11 @@ def find(session: Session, some_id: UUID) -> Story | None:
     if notification is not None:
         event = session.get(Event, notification.event_id) if notification.event_id else None
         return _tell(session, event, [notification], _deliveries(session, [notification]))
+    notice = session.get(Notice, some_id)
+    if notice is not None:
+        written = session.get(Notification, notice.notification_id) if notice.notification_id else None
+        told = [written] if written else []
+        return _tell(session, None, told, _deliveries(session, told), [notice])
     event = session.get(Event, some_id)
     if event is None:
         return None
@@ -127,13 +141,23 @@ def _deliveries(session: Session, notifications: Sequence[Notification]) -> Sequ
     ).all()
 
 
+def _notices(session: Session, notifications: Sequence[Notification]) -> Sequence[Notice]:
+    return session.scalars(
+        select(Notice)
+        .where(Notice.user_id.in_({notification.user_id for notification in notifications}))
+        .where(Notice.notification_id.in_([notification.id for notification in notifications]))
+    ).all()
+
+
 def _tell(
     session: Session,
     event: Event | None,
     notifications: Sequence[Notification],
-    deliveries: Sequence[NotificationDelivery],
+    deliveries: Sequence[NotificationDelivery | Letter],
+    notices: Sequence[Notice] = (),
 ) -> Story:
-    authors: dict[UUID, str] = {
+    notices = notices or _notices(session, notifications)
+    authors: dict[UUID, str] = {each.notification_id: "FLEET" for each in notices if each.notification_id} | {
         row.notification_id: row.announced_by
         for row in session.scalars(
             select(AnnouncementRow).where(AnnouncementRow.notification_id.in_([n.id for n in notifications]))
@@ -148,18 +172,16 @@ def _tell(
         preferences=session.scalars(
             select(Preference).where(Preference.user_id.in_({n.user_id for n in notifications}))
         ).all(),
+        notices=notices,
     )
 
 
-def _tell_delivery(session: Session, delivery: NotificationDelivery) -> DeliveryStory:
+def _tell_delivery(session: Session, delivery: NotificationDelivery | Letter) -> DeliveryStory:
     attempts = session.scalars(
         select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
     ).all()
     tokens = [attempt.token for attempt in attempts]
     notes = session.execute(_CALLBACKS, {"tokens": [str(token) for token in tokens]}).mappings()
-    gave_way_or_took_over = or_(
-        FallbackRow.from_delivery_id == delivery.id, FallbackRow.to_delivery_id == delivery.id
-    )
     by_hand = select(Intervention).where(Intervention.subject == delivery.id).order_by(Intervention.at)
     suppressed = (
         select(Suppression)
@@ -175,11 +197,15 @@ def _tell_delivery(session: Session, delivery: NotificationDelivery) -> Delivery
         callbacks=[CallbackNote(**row) for row in notes],
         receipts=session.scalars(select(ReceiptRow).where(ReceiptRow.token.in_(tokens))).all(),
         lookups=session.scalars(select(Lookup).where(Lookup.token.in_(tokens))).all(),
-        fallback=session.scalars(
-            select(FallbackRow).where(
-                FallbackRow.notification_id == delivery.notification_id, gave_way_or_took_over
-            )
-        ).first(),
+        fallback=None if isinstance(delivery, Letter) else _fallback(session, delivery),
         interventions=session.scalars(by_hand).all(),
         suppressed=session.scalars(suppressed).first(),
     )
+
+
+def _fallback(session: Session, delivery: NotificationDelivery) -> FallbackRow | None:
+    gave_way_or_took_over = or_(
+        FallbackRow.from_delivery_id == delivery.id, FallbackRow.to_delivery_id == delivery.id
+    )
+    of_its_notification = select(FallbackRow).where(FallbackRow.notification_id == delivery.notification_id)
+    return session.scalars(of_its_notification.where(gave_way_or_took_over)).first()

@@ -6,7 +6,7 @@ accident. The program does not start with a hole in either table.
 In the app and by e-mail a person gets everything. The phone is for what asks the person to act or ends a
 wait: a document was refused, a payment failed, an adviser wrote; the dossier was opened, a payment arrived,
 an adviser has finished a step or put documents there, the dossier is complete; an order is to be paid, is
-cancelled, or its payment has made the account active again. What confirms the person's own
+cancelled or refunded, or its payment has made the account active again. What confirms the person's own
 act of a moment ago, or tells of progress that needs nobody, does not ring: DOCUMENT_RECEIVED,
 DOCUMENT_APPROVED, STEP_COMPLETED, STATUS_CHANGED. The application's own words (GENERIC) ring where the
 application itself says so.
@@ -98,6 +98,12 @@ def _never(reason: str) -> Rule:
     return lambda _: Silence(reason)
 
 
+def _dossier_created(facts: EventFacts) -> Verdict:
+    # The number of the reminder through which the order was paid, where there was one.
+    reminded = type(facts.payload.get("reminder")) is int
+    return Announcement(Template.WELCOME_BACK if reminded else Template.WELCOME)
+
+
 def _status_changed(facts: EventFacts) -> Verdict:
     match facts.payload.get("new_status"):
         case "COMPLETED":
@@ -142,7 +148,7 @@ def _message_sent(facts: EventFacts) -> Verdict:
 
 
 CATALOGUE: Mapping[EventType, Rule] = {
-    EventType.DOSSIER_CREATED: _always(Template.WELCOME),
+    EventType.DOSSIER_CREATED: _dossier_created,
     EventType.DOSSIER_STATUS_CHANGED: _status_changed,
     EventType.STEP_STARTED: _never("the completion of the step before has told it"),
     EventType.STEP_COMPLETED: _step_completed,
@@ -183,7 +189,9 @@ ROUTES: Mapping[Template, Route] = {
     Template.STATUS_CHANGED: _route(Category.DOSSIER, _SCREEN),
     Template.PAYMENT_RECEIVED: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
     Template.PAYMENT_FAILED: _route(Category.PAYMENT, _PHONE_TOO, Priority.URGENT, mandatory=True),
+    Template.PAYMENT_REFUNDED: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
     Template.PAYMENT_LINK: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
+    Template.PAYMENT_LINK_REMINDER: _route(Category.PAYMENT, _SCREEN, mandatory=True),
     Template.REMINDER: _route(Category.REMINDER, _PHONE_TOO, Priority.CAN_WAIT),
     Template.ORDER_CANCELLED: _route(Category.PAYMENT, _PHONE_TOO, mandatory=True),
     Template.WELCOME_BACK: _route(Category.DOSSIER, _PHONE_TOO, mandatory=True),

@@ -86,7 +86,9 @@ _OWN: Final[Mapping[Template, Mapping[str, Variable]]] = {
     Template.STATUS_CHANGED: {"status": _LINE, "reference": _LINE},
     Template.PAYMENT_RECEIVED: _PAYMENT,
     Template.PAYMENT_FAILED: _PAYMENT,
+    Template.PAYMENT_REFUNDED: {**_PAYMENT, "reference": _LINE},
     Template.PAYMENT_LINK: {**_DUE, "expires_on": Variable(Kind.DATE, optional=True)},
+    Template.PAYMENT_LINK_REMINDER: {**_DUE, "expires_on": Variable(Kind.DATE)},
     # The first reminder, those that follow and the last one are worded each in its own way.
     Template.REMINDER: {**_DUE, "number": Variable(Kind.COUNT), "last": Variable(Kind.FLAG)},
     Template.ORDER_CANCELLED: _PAYMENT,

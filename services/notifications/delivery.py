@@ -213,7 +213,7 @@ class Drain:
         """Part what a limit holds back, since another worker was quicker or the person has had enough."""
         if self.pace is None or not opened:
             return [], list(opened)
-        refusals = self.pace.take([str(row.user_id) for row, _ in opened])
+        refusals = self.pace.take([str(row.user_id or row.delivery_id) for row, _ in opened])
         now = self.clock()
         held_back = [
             Ended(row, outcomes.paced(row, token, r.code, r.why, now + timedelta(seconds=r.seconds)))

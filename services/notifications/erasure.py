@@ -43,13 +43,17 @@ _patiently = retry(
 )
 
 PLATFORMS_OWN: Final = (
-    *("auth.users", "profiles", "payment_links", "messages", "documents", "document_versions"),
+    *("auth.users", "profiles", "messages", "documents", "document_versions"),
     *("document_reviews", "step_field_values", "dossiers", "dossier_status_history"),
 )
 """The platform's tables that may hold the person's data, and that the fleet may not change: erase there."""
 
-KEPT_FOR_ACCOUNTING: Final = ("orders", "payment_reminders")
-"""What the law has kept: amounts and times, with the person's id."""
+KEPT_FOR_ACCOUNTING: Final = (
+    *("orders", "payment_reminders", "fleet.settlements", "fleet.payments", "fleet.payment_failures"),
+    *("fleet.session_checks", "fleet.findings", "fleet.reminders", "fleet.reminder_sessions"),
+    "fleet.cancellations",
+)
+"""What the law has kept: amounts and times, with the person's id or an order's."""
 
 
 class NamesThePersonError(ValueError):
@@ -152,8 +156,10 @@ class Eraser:
 
     def _here(self, session: Session, user_id: UUID, now: datetime) -> tuple[Erased, Left]:
         person = people.find(session, user_id)
-        ended = erasure.end_fan_outs(session, traces.scope(session, person, self.region), now)
-        # Once more: whoever was fanning out may have written something since.
+        scope = traces.scope(session, person, self.region)
+        ended = erasure.end_fan_outs(session, scope, now)
+        notices = erasure.end_notices(session, scope, now)
+        # Once more: whoever was telling something may have written since.
         whole = traces.scope(session, person, self.region)
         rows, under_way = erasure.erase(session, whole, now)
         emptied, events_left = erasure.redact_events(session, whole, now)
@@ -162,7 +168,7 @@ class Eraser:
         left = Left(whole.addresses.emails, [message for message in there if message.provider in reach])
         erased = Erased(
             known=person.known,
-            rows={"events passed over": ended, **rows, "events": emptied},
+            rows={"events passed over": ended, "notices ended": notices, **rows, "events": emptied},
             under_way=under_way,
             events_left=events_left,
             at_providers=Counter(message.provider for message in left.messages),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OTHERS: Final = ("stripe",)
+"""Whose callbacks another drain works off."""
+
 BATCH: Final = 1000
 PARK_AFTER: Final = 4
 BUSY_FOR: Final = timedelta(seconds=1)
@@ -72,7 +75,7 @@ class Evidence:
     def _batch(self, size: int) -> int:
         with self.sessions.begin() as session:
             now = self.clock()
-            callbacks = inbox.claim(session, size, now)
+            callbacks = inbox.claim(session, OTHERS, size, now)
             try:
                 with session.begin_nested():
                     self._work_off(session, callbacks, now)

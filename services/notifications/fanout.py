@@ -6,18 +6,20 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
 
 from db import json_rows
 from db.models.enums import NotificationChannel
 from db.queries import announcements, outbox, preferences
+from services.batches import Batches
 from services.notifications import catalogue, reach, subject
+from services.notifications.announcing import Announcing, Message
 from services.notifications.catalogue import Announcement, Silence
 from services.notifications.reach import Addressee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy.orm import Session, sessionmaker
 
@@ -37,10 +39,8 @@ _IN_APP_ONLY = replace(catalogue.route(None), channels=(NotificationChannel.IN_A
 class _Batch:
     """The rows that a batch of events becomes."""
 
-    locales: Mapping[UUID, str | None]
+    announcing: Announcing
     places: list[dict[str, object]] = field(default_factory=list)
-    notifications: dict[UUID, dict[str, object]] = field(default_factory=dict)
-    addressees: list[Addressee] = field(default_factory=list)
     results: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -70,57 +70,29 @@ class FanOut:
 
     def run(self, should_stop: Callable[[], bool]) -> int:
         """Fan out until nothing is due or ``should_stop`` says so; return how many events were worked off."""
-        total = 0
-        while not should_stop():
-            worked_off = self._batch_or_one_by_one()
-            total += worked_off
-            if worked_off == 0:
-                break
-        return total
-
-    def _batch_or_one_by_one(self) -> int:
-        try:
-            return self._batch(BATCH)
-        except Exception as error:  # noqa: BLE001 - recorded with the event that fails alone
-            log.warning("a batch of events failed (%s); trying its events one by one", type(error).__name__)
-        # The first event that fails alone is recorded and leaves the head of the queue; the rest follow.
-        return self._batch(1, record_failure=True)
-
-    def _batch(self, limit: int, *, record_failure: bool = False) -> int:
-        with self.sessions.begin() as session:
-            event_ids = outbox.claim(session, limit, self.clock())
-            if not event_ids:
-                return 0
-            now = self.clock()
-            try:
-                with session.begin_nested():
-                    self._fan_out(session, event_ids, now)
-            except Exception as error:
-                if not record_failure:
-                    raise
-                self._record_failure(session, event_ids[0], error, now)
-            return len(event_ids)
-
-    def _record_failure(self, session: Session, event_id: UUID, error: Exception, now: datetime) -> None:
-        # The class alone: a message of the database or of a template may quote personal data.
-        due_at = now + self.policy.backoff(outbox.tries(session, event_id) + 1, self.jitter)
-        parked = outbox.fail(session, event_id, type(error).__name__, due_at, self.policy.retries + 1, now)
-        log.error("event %s failed with %s%s", event_id, type(error).__name__, "; parked" if parked else "")
+        batches = Batches(
+            what="event",
+            queue=outbox,
+            work=self._fan_out,
+            sessions=self.sessions,
+            policy=self.policy,
+            clock=self.clock,
+            jitter=self.jitter,
+            size=BATCH,
+        )
+        return batches.run(should_stop)
 
     def _fan_out(self, session: Session, event_ids: Sequence[UUID], now: datetime) -> None:
         facts = outbox.facts(session, event_ids)
         written = self._written(session, facts)
         said = preferences.of(session, [event.user_id for event in facts if event.user_id])
-        batch = _Batch({user_id: each.locale for user_id, each in said.items()})
+        locales = {user_id: each.locale for user_id, each in said.items()}
+        batch = _Batch(Announcing(self.renderer, locales, self.locale))
         for event in facts:
             outcome, reason = self._add(batch, event, written.get((event.event_id, event.user_id)))
             batch.results.append({"event_id": event.event_id, "outcome": outcome, "reason": reason})
         free = announcements.record(session, json_rows.dumps(batch.places)) if batch.places else set()
-        new = [row for notification_id, row in batch.notifications.items() if notification_id in free]
-        if new:
-            announcements.insert_notifications(session, json_rows.dumps(new))
-            addressees = [each for each in batch.addressees if each.notification_id in free]
-            reach.deliver(session, addressees, self.region, now)
+        batch.announcing.write(session, free, self.region, now)
         outbox.finish(session, json_rows.dumps(batch.results), event_ids, now)
 
     @staticmethod
@@ -155,28 +127,22 @@ class FanOut:
     def _announce(
         self, batch: _Batch, event: EventFacts, user_id: UUID, verdict: Announcement
     ) -> tuple[str, str | None]:
-        notification_id = uuid4()
-        payload = subject.payload(event)
-        locale = batch.locales.get(user_id) or self.locale
-        notice = self.renderer.notice(
-            verdict.template, locale, subject.variables(payload, locale, name=event.full_name)
+        message = Message(
+            template=verdict.template,
+            payload=subject.payload(event),
+            action_url=subject.action_path(event),
+            user_id=user_id,
+            full_name=event.full_name,
+            email=event.email,
+            phone=event.phone,
+            dossier_id=event.dossier_id,
+            event_id=event.event_id,
         )
-        self._take_place(batch, event, verdict.template, notification_id, "FLEET")
-        batch.notifications[notification_id] = {
-            "id": notification_id,
-            "user_id": user_id,
-            "dossier_id": event.dossier_id,
-            "event_id": event.event_id,
-            "title": notice.title,
-            "message": notice.message,
-            "template_code": verdict.template,
-            "payload": payload,
-            "action_url": subject.action_path(event),
-        }
-        route = catalogue.route(verdict.template)
-        batch.addressees.append(Addressee(notification_id, route, user_id, event.email, event.phone))
+        self._take_place(batch, event, verdict.template, batch.announcing.add(message), "FLEET")
         # A phone, other than an address, is nobody's duty to have.
-        unreached = NotificationChannel.EMAIL in route.channels and not event.email
+        unreached = (
+            NotificationChannel.EMAIL in catalogue.route(verdict.template).channels and not event.email
+        )
         return "NOTIFIED", "no address for EMAIL" if unreached else None
 
     @staticmethod

@@ -131,9 +131,15 @@ def _without_sending(
         return outcomes.not_sent(row, "duplicate_notification", why)
     if (until := _evidence_may_come(row, now, policy, searchable=searchable)) is not None:
         return outcomes.still_unknown(row, until)
+    if (needless := _needless(row)) is not None:
+        return needless
+    return _without_evidence(row, policy) if row.opened_at is not None else None
+
+
+def _needless(row: ClaimedRow) -> Settlement | None:
     if row.arrived_on is not None:
         return outcomes.superseded(row)
-    return _without_evidence(row, policy) if row.opened_at is not None else None
+    return outcomes.link_over(row) if row.link_over else None
 
 
 def _evidence_may_come(

@@ -144,6 +144,16 @@ def superseded(claimed: ClaimedRow) -> Settlement:
     )
 
 
+def link_over(claimed: ClaimedRow) -> Settlement:
+    """The payment link that it is about is of no use any more."""
+    why = "the payment link was used, or ran out, before this was sent"
+    return replace(
+        not_sent(claimed, "link_over", why),
+        token=claimed.open_token,
+        outcome="NO_EVIDENCE" if claimed.open_token else None,
+    )
+
+
 def given_up(claimed: ClaimedRow) -> Settlement:
     """Sent as often as may be, and nothing was heard of it: no more, for it may have come each time."""
     why = f"sent {claimed.unproved + 1} times, and the provider neither answered nor reported on any of them"

@@ -28,6 +28,7 @@ _TONES: Final[Mapping[Template, Tone]] = {
     Template.PAYMENT_RECEIVED: Tone.SUCCESS,
     Template.WELCOME_BACK: Tone.SUCCESS,
     Template.DOCUMENT_REJECTED: Tone.WARNING,
+    Template.PAYMENT_LINK_REMINDER: Tone.WARNING,
     Template.PAYMENT_FAILED: Tone.DANGER,
     Template.ORDER_CANCELLED: Tone.DANGER,
 }

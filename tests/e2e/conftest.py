@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -87,6 +89,16 @@ class Fleet:
 
     def wait_settled(self) -> None:
         self.wait(lambda: self.unsettled() == 0, "an empty queue")
+
+    def wait_reachable(self) -> None:
+        """Return once callbacks arrive: one that comes too early is only tried again seconds later."""
+        address = urlsplit(self.stack.addresses["ingress"])
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex((str(address.hostname), int(address.port or 0))) == 0
+
+        self.wait(listens, "an ingress")
 
     def unsettled(self) -> int:
         return int(

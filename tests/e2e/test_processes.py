@@ -168,7 +168,7 @@ def test_flower_wants_its_password_and_lets_nobody_change_a_thing(
     assert ask("GET", "/workers", {}) == 401
     assert ask("GET", "/workers", wrong) == 401
     assert ask("GET", "/workers", signed_in) == 200
-    apply = "/api/task/async-apply/maintenance.wake_due_queues"
+    apply = "/api/task/async-apply/schedule.tick"
     assert ask("POST", apply, {}) == 401
     assert ask("POST", apply, signed_in) in {403, 405}
     assert b"correct horse" not in Path(f"/proc/{flower.pid}/cmdline").read_bytes()

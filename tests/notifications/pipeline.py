@@ -18,6 +18,7 @@ from services.notifications.carriers import EmailCarrier, InAppCarrier
 from services.notifications.delivery import Drain
 from services.notifications.evidence import Evidence
 from services.notifications.fanout import FanOut, Routing
+from services.notifications.notices import Notices
 from services.notifications.render import Company, Renderer
 from services.notifications.retry import RetryPolicy
 
@@ -138,6 +139,9 @@ class Pipeline:
         return FanOut(
             self.sessions, RENDERER, "fr", frozenset(app_announces), POLICY, self.clock, lambda: JITTER, "FR"
         )
+
+    def notices(self) -> Notices:
+        return Notices(self.sessions, RENDERER, "fr", POLICY, self.clock, lambda: JITTER, "FR")
 
     def routing(self, grace: float = 5.0) -> Routing:
         return Routing(self.sessions, timedelta(seconds=grace), self.clock, "FR")

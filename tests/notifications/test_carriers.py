@@ -159,7 +159,7 @@ def test_a_long_message_leaves_room_for_its_link() -> None:
 @pytest.mark.parametrize("template", Template)
 def test_every_template_has_words_for_the_phone_and_a_validity(template: Template) -> None:
     kept = {"document_label": "Passport", "step_label": "Étape", "status": "IN_PROGRESS", "number": 1}
-    row = claimed(template, **kept, amount=99900, currency="USD")
+    row = claimed(template, **kept, amount=99900, currency="USD", expires_on="2026-12-21")
     message = carried(sms(Desk()), row)
     assert message.body.strip()
     assert 1 <= message.validity_seconds == ROUTES[template].validity_seconds <= 36_000

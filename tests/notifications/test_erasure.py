@@ -43,6 +43,7 @@ from tests.notifications.pipeline import (
     never,
     side_by_side,
 )
+from tests.notifications.prospects import Prospects
 from tests.waiting import wait_for
 from workers.dev.sandbox.state import USUAL_ACCOUNT_SID, USUAL_AUTH_TOKEN
 
@@ -173,6 +174,7 @@ def history(
     call_back(pipeline, sandbox)
     pipeline.evidence().run(never)
     by_hand(pipeline, client)
+    Prospects(pipeline.sessions, pipeline.application, pipeline.clock).links.run(never)
     pipeline.change("delete from fleet.dispatch")
     return History(client, email(app, client, title=NAME))
 
@@ -225,9 +227,8 @@ def by_hand(pipeline: Pipeline, client: Client) -> None:
     who = {"user": client.user_id, "email": EMAIL.lower(), "number": NUMBER}
     pipeline.change(
         "update fleet.attempts set message = 'no such box: ' || :email, outcome = 'REFUSED'"
-        " where delivery_id in (select id from notification_deliveries where recipient ilike :email)"
-        " and number = 1 and token = (select min(token::text)::uuid from fleet.attempts"
-        "  where provider = 'sendgrid')",
+        " where token = (select token from fleet.attempts where provider = 'sendgrid' and delivery_id in"
+        "  (select id from notification_deliveries where recipient ilike :email) order by token limit 1)",
         **who,
     )
     pipeline.change(
@@ -291,7 +292,7 @@ def test_after_an_erasure_nothing_is_found_but_where_it_is_named(
     assert before.keys() - NAMED == {
         *("public.events", "public.notifications", "public.notification_deliveries", "fleet.attempts"),
         *("fleet.inbox", "fleet.receipts", "fleet.conversations", "fleet.suppressions", "fleet.links"),
-        "fleet.interventions",
+        *("fleet.interventions", "fleet.letters", "public.payment_links"),
     }
     all_delivered(sandbox)
 
@@ -392,6 +393,63 @@ def test_what_is_under_way_is_not_sent_again_and_is_for_the_next_run(
     assert eraser.plan(history.client.user_id).at_providers["sendgrid"] == 1
 
 
+def test_letters_and_payment_links_are_given_out_and_erased_with_the_person(
+    app: Application, eraser: Eraser, pipeline: Pipeline, sandbox: SandboxClient
+) -> None:
+    client = app.register(EMAIL, NAME)
+    prospects = Prospects(pipeline.sessions, pipeline.application, pipeline.clock)
+    before, used, others = (
+        prospects.link(EMAIL.upper(), NAME),
+        prospects.link("work@example.com", NAME),
+        prospects.link(OTHERS_EMAIL, "Dominique Autre"),
+    )
+    pipeline.change("update payment_links set used_by = :who where id = :id", who=client.user_id, id=used)
+    prospects.links.run(never)
+    pipeline.send()
+    waiting = prospects.link(EMAIL, NAME)
+    prospects.links.run(never)
+    hers = {prospects.letter(each).id for each in (before, used, waiting)}
+    sections = exported(pipeline, client)["sections"]
+    assert {row["id"] for row in sections["letters"]} == {str(each) for each in hers}
+    assert {row["id"] for row in sections["payment_links"]} == {str(i) for i in (before, used, waiting)}
+
+    erased = eraser.erase(client.user_id, BY)
+    assert (erased.rows["letters"], erased.rows["payment_links"]) == (3, 3)
+    assert erased.rows["queued deliveries ended"] == 1
+    for each in (before, used, waiting):
+        link, letter = prospects.row(each), prospects.letter(each)
+        assert (link.prospect_email, link.prospect_name) == (traces.ERASED, None)
+        assert (letter.recipient, letter.recipient_name, letter.action_url) == (traces.ERASED, None, None)
+        assert letter.payload.keys() == {"redacted_at"}
+    assert prospects.letter(waiting).provider_response == {"code": "erased"}
+    assert prospects.letter(others).recipient == OTHERS_EMAIL
+    assert prospects.row(others).prospect_name == "Dominique Autre"
+    pipeline.change("update fleet.letters set template_code = 'another' where recipient = '[erased]'")
+    assert prospects.links.run(never) == 0, "nobody is written to at the marker"
+    assert eraser.erase(client.user_id, BY).nothing
+    assert {message.recipient for message in sandbox.messages()} == {OTHERS_EMAIL}
+
+
+def test_a_link_at_an_office_does_not_make_the_office_the_persons(
+    app: Application, eraser: Eraser, pipeline: Pipeline
+) -> None:
+    client, other = app.register(EMAIL, NAME), app.register(OTHERS_EMAIL, "Dominique Autre")
+    prospects = Prospects(pipeline.sessions, pipeline.application, pipeline.clock)
+    for each in (client, other):
+        pipeline.change(
+            "update payment_links set used_by = :who where id = :id",
+            who=each.user_id,
+            id=prospects.link("bureau@example.com"),
+        )
+    app.event("ERROR", "order", other.order_id, {"copy": "bureau@example.com"})
+    eraser.erase(client.user_id, BY)
+    assert len(pipeline.rows("select from events where payload ->> 'copy' = 'bureau@example.com'")) == 1
+    assert sorted(pipeline.rows("select prospect_email from payment_links")) == [
+        ("[erased]",),
+        ("bureau@example.com",),
+    ]
+
+
 def test_a_reason_does_not_keep_what_is_erased(history: History, eraser: Eraser, pipeline: Pipeline) -> None:
     for reason in (f"{NAME.upper()} asked", f"by {EMAIL}", "called from 0639980017"):
         with pytest.raises(NamesThePersonError):
@@ -443,3 +501,39 @@ def test_every_spelling_is_found_by_the_database_as_by_us(pipeline: Pipeline) ->
         for words, expected in ((f"a {spelling}, b", True), (others, False)):
             assert bool(re.search(found_by, words, re.IGNORECASE)) is expected
             assert pipeline.scalar("select cast(:words as text) ~* :p", words=words, p=found_by) is expected
+
+
+def test_what_stripe_has_said_is_given_out_and_kept(
+    history: History, eraser: Eraser, pipeline: Pipeline
+) -> None:
+    order = {"id": history.client.order_id}
+    pipeline.change(
+        "insert into fleet.settlements (order_id, amount, currency, learned)"
+        " values (:id, 99900, 'usd', 'POLL')",
+        **order,
+    )
+    pipeline.change(
+        "insert into fleet.payments"
+        " (payment_intent_id, order_id, status, amount, currency, created_at, seen_at)"
+        " values ('pi_1', :id, 'succeeded', 99900, 'usd', now(), now())",
+        **order,
+    )
+    pipeline.change(
+        "insert into fleet.payment_failures (failure_key, order_id, failed_at) values ('ch_1', :id, now())",
+        **order,
+    )
+    pipeline.change("insert into fleet.session_checks (session_id, order_id) values ('cs_1', :id)", **order)
+    pipeline.change(
+        "insert into fleet.findings (kind, subject, order_id, done, found_at, seen_at, note)"
+        " values ('DISPUTE', 'dp_1', :id, 'nothing', now(), now(), :note)",
+        note=f"{NAME} has called",
+        **order,
+    )
+    tables = ("settlements", "payments", "payment_failures", "session_checks", "findings")
+    sections = exported(pipeline, history.client)["sections"]
+    assert [len(sections[table]) for table in tables] == [1] * len(tables)
+    eraser.erase(history.client.user_id, BY)
+    assert [len(everything(pipeline)[f"fleet.{table}"]) for table in tables] == [1] * len(tables)
+    assert pipeline.rows("select amount, note from fleet.settlements, fleet.findings") == [
+        (99900, traces.ERASED)
+    ]

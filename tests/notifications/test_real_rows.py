@@ -13,8 +13,10 @@ from services.notifications.carriers import EmailCarrier, PhoneCarrier, WhatsApp
 from services.notifications.delivery import Drain
 from services.notifications.template_codes import Template
 from tests.notifications.pipeline import APP_URL, LEASE, POLICY, RENDERER, never
+from tests.notifications.prospects import Prospects
 from tests.notifications.reading import HOSTILE, Page
 from tests.notifications.test_catalogue import ANNOUNCED
+from tests.notifications.test_notices import notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from workers.dev.application import Application
 
 # Their services come with payments and reminders; nothing writes them yet.
-UNWRITTEN = {Template.PAYMENT_LINK, Template.REMINDER, Template.ORDER_CANCELLED, Template.WELCOME_BACK}
+UNWRITTEN = {Template.REMINDER, Template.ORDER_CANCELLED, Template.WELCOME_BACK}
+# To people without an account, by e-mail alone.
+LETTERS = {Template.PAYMENT_LINK, Template.PAYMENT_LINK_REMINDER}
 NAMES: Mapping[str, str] = {"plain": "Camille Exemple"} | {
     # PostgreSQL keeps no NUL.
     kind: text.replace("\x00", "")
@@ -92,7 +96,10 @@ def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipe
         own = app.notify(client, f"Titre {name}"[:200], f"Bonjour {name}\nà lundi")
         app.deliver(own, "EMAIL", client.email)
         app.deliver(own, "WHATSAPP", client.email)
+        notice(pipeline, client)
+    written = letters(pipeline)
     pipeline.fan_out().run(never)
+    pipeline.notices().run(never)
     emails, phones = Reader("EMAIL", clock), Reader("WHATSAPP", clock)
     for reader in (emails, phones):
         Drain(reader.channel, reader, pipeline.sessions, POLICY, timedelta(seconds=LEASE), 1, clock).run(
@@ -104,19 +111,38 @@ def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipe
         (template, locale) for template in Template if template not in UNWRITTEN for locale in words.LOCALES
     }
     assert {claimed.full_name for claimed, _, _ in emails.emails} == set(NAMES.values())
+    assert len([claimed for claimed, _, _ in emails.emails if claimed.delivery_id in written]) == 4 * len(
+        NAMES
+    )
     for claimed, _, email in emails.emails:
         _reads_well(email)
         page = Page(email.html)
-        assert claimed.user_id
+        assert (claimed.user_id is None) == (claimed.template_code in LETTERS)
         route = catalogue.route(claimed.template_code)
-        opt_out = None if route.mandatory else _unsubscribe(claimed.user_id, route.category)
+        person = claimed.user_id
+        opt_out = None if route.mandatory or person is None else _unsubscribe(person, route.category)
         assert email.unsubscribe_url == opt_out
         assert set(page.links) == {f"{APP_URL}{claimed.action_url}", opt_out} - {None}
     rung = {claimed.template_code for claimed, _, _ in phones.texts}
-    assert rung >= {t for t, route in catalogue.ROUTES.items() if "SMS" in route.channels} - UNWRITTEN
+    assert (
+        rung >= {t for t, route in catalogue.ROUTES.items() if "SMS" in route.channels} - UNWRITTEN - LETTERS
+    )
     for _, _, text in phones.texts:
         assert text.body.strip()
         assert "None" not in text.body
+
+
+def letters(pipeline: Pipeline) -> set[UUID]:
+    """A link for each of the names, its letter and its reminder both in the queue; the letters' ids."""
+    prospects = Prospects(pipeline.sessions, pipeline.application, pipeline.clock)
+    for number, name in enumerate(NAMES.values()):
+        prospects.link(f"prospect{number}@example.com", name, days=2)
+    prospects.links.run(never)
+    yesterday = pipeline.clock.now - timedelta(days=1)
+    prospects.change("update fleet.letters set status = 'SENT', sent_at = :then", then=yesterday)
+    prospects.links.run(never)
+    prospects.change("update fleet.letters set status = 'PENDING', sent_at = null")
+    return {letter.id for letter in prospects.letters()}
 
 
 def _unsubscribe(user_id: UUID, category: str) -> str:

@@ -15,7 +15,7 @@ import uvicorn
 from sqlalchemy import text
 from twilio.request_validator import RequestValidator
 
-from providers.signatures import SendGridSignatures, TwilioSignatures
+from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
 from tests.waiting import wait_for
 from workers.dev.sandbox.sendgrid_events import Signer
 from workers.ingress.app import Ingress
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SIGNER = Signer(None)
 AUTH_TOKEN = "made-up-token"
+WEBHOOK_SECRETS = ("whsec_made_up_new", "whsec_made_up_old")
 PUBLIC_URL = "https://partners.example.com/fleet"
 MAX_AGE = 60.0
 FORM = "application/x-www-form-urlencoded"
@@ -105,8 +106,10 @@ def serving(
         sessions=sessions,
         sendgrid=SendGridSignatures(SIGNER.public_key, TOLERANCE_SECONDS),
         twilio=TwilioSignatures(AUTH_TOKEN),
+        stripe=StripeSignatures(WEBHOOK_SECRETS, now=lambda: clock().timestamp()),
         public_url=PUBLIC_URL,
         health_max_age_seconds=MAX_AGE,
+        poll_share_warning=0.1,
         clock=clock,
         pages=pages,
     )

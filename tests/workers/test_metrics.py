@@ -42,7 +42,7 @@ def change(sessions: sessionmaker[Session], statement: str, **values: object) ->
 def told(sessions: sessionmaker[Session], clock: Clock) -> dict[str, Series]:
     """All series, by metric and the values of its labels in the order of the labels' names."""
     registry = CollectorRegistry()
-    registry.register(DatabaseMetrics(sessions, clock))
+    registry.register(DatabaseMetrics(sessions, clock, 0.25))
     body, _ = exposition(registry, "")
     found: dict[str, Series] = {}
     for family in text_string_to_metric_families(body.decode()):
@@ -74,6 +74,7 @@ def test_a_quiet_day(sessions: sessionmaker[Session], clock: Clock) -> None:
     for name in ("oldest_due_seconds", "due", "leased", "waiting", "unknown", "parked"):
         assert set(quiet[f"fleet_queue_{name}"].values()) == {0}
     assert "fleet_channel_paused" not in quiet
+    assert quiet["fleet_payments_polled_share"] == {(): 0}
 
 
 def test_queues_and_pauses(
@@ -143,6 +144,35 @@ def test_fallbacks_and_unseen_codes(sessions: sessionmaker[Session], clock: Cloc
     found = told(sessions, clock)
     assert found["fleet_fallbacks_last_day"] == {("WHATSAPP", "REFUSED", "SMS"): 2}
     assert found["fleet_unseen_codes_total"] == {("99999", "twilio", "Rejected"): 7}
+
+
+def test_findings_and_how_payments_were_learned_of(sessions: sessionmaker[Session], clock: Clock) -> None:
+    for number, resolved_by in enumerate((None, None, "dominique")):
+        change(
+            sessions,
+            "insert into fleet.findings (kind, subject, done, found_at, seen_at, resolved_at, resolved_by)"
+            " values ('DISPUTE', :subject, 'told', :at, :at,"
+            " case when cast(:by as text) is not null then now() end, :by)",
+            subject=f"du_{number}",
+            at=clock.now,
+            by=resolved_by,
+        )
+    learned = {"WEBHOOK": 4, "POLL": 2, "CHECK": 1, "HAND": 1}
+    for way, count in learned.items():
+        for hours in (1, 25):
+            change(
+                sessions,
+                "insert into fleet.settlements (order_id, amount, currency, learned, settled_at)"
+                " select gen_random_uuid(), 12000, 'EUR', :way, :at from generate_series(1, :count)",
+                way=way,
+                count=count,
+                at=clock.now - timedelta(hours=hours),
+            )
+    found = told(sessions, clock)
+    assert found["fleet_findings_open"] == {("DISPUTE",): 2}
+    assert found["fleet_payments_settled"] == {(way,): count for way, count in learned.items()}
+    assert found["fleet_payments_polled_share"] == {(): 3 / 8}
+    assert found["fleet_payments_polled_share_warning"] == {(): 0.25}
 
 
 def test_codes_without_number_do_not_fill_prometheus(

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from db.models import NotificationDelivery
 from db.models.fleet import DispatchRow
+from db.models.settling import Letter
 from workers import logs
 from workers.bootstrap import make_fleet
 from workers.clock import utc_now
@@ -17,7 +18,7 @@ from workers.settings import Settings
 
 
 def deliver(
-    delivery_id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's id.")],
+    delivery_id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's or a letter's id.")],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +32,7 @@ def deliver(
     logs.configure("ERROR")
     fleet = make_fleet(settings)
     with fleet.sessions() as session:
-        found = session.get(NotificationDelivery, wanted)
+        found = session.get(NotificationDelivery, wanted) or session.get(Letter, wanted)
         queued = session.scalar(select(DispatchRow).where(DispatchRow.delivery_id == wanted))
     if found is None:
         raise fail(f"There is no delivery {wanted}. fleet explain takes any id.", Exit.NO)

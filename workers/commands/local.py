@@ -14,7 +14,13 @@ from rich.table import Table
 from workers.commands.output import Exit, console, fail
 from workers.dev.embedded.folders import claim, sweep
 from workers.dev.sandbox.server import serve
-from workers.dev.sandbox.state import USUAL_ACCOUNT_SID, USUAL_AUTH_TOKEN, SandboxSettings
+from workers.dev.sandbox.state import (
+    USUAL_ACCOUNT_SID,
+    USUAL_AUTH_TOKEN,
+    USUAL_STRIPE_KEY,
+    USUAL_STRIPE_SECRET,
+    SandboxSettings,
+)
 from workers.dev.stack import Stack, StackError
 from workers.settings import given_settings
 
@@ -74,6 +80,10 @@ def sandbox(
     twilio_auth_token: Annotated[
         str, typer.Option(help="What opens it, and signs its callbacks.")
     ] = USUAL_AUTH_TOKEN,
+    stripe_key: Annotated[
+        str, typer.Option(help="The only key that Stripe's API accepts.")
+    ] = USUAL_STRIPE_KEY,
+    stripe_webhook_secret: Annotated[str, typer.Option(help="Signs Stripe's events.")] = USUAL_STRIPE_SECRET,
     latency: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
     public_url: Annotated[
         str,
@@ -87,7 +97,7 @@ def sandbox(
         ),
     ] = False,
 ) -> None:
-    """Run the sandbox: speaks SendGrid's and Twilio's APIs, keeps what it was sent, and shows it on pages."""
+    """Run the sandbox: speaks SendGrid's, Twilio's and Stripe's APIs, and shows on pages what it was sent."""
     base = public_url.rstrip("/")
     settings = SandboxSettings(
         api_key=api_key,
@@ -96,6 +106,9 @@ def sandbox(
         inbound_url=f"{base}/webhooks/twilio/inbound" if base else "",
         account_sid=twilio_account_sid,
         auth_token=twilio_auth_token,
+        stripe_key=stripe_key,
+        stripe_webhook_secret=stripe_webhook_secret,
+        stripe_webhook_url=f"{base}/webhooks/stripe" if base else "",
         whatsapp_window=whatsapp_window,
     )
     serve(host, port, settings)

@@ -106,18 +106,22 @@ def _pause_line(pause: Pause, now: datetime) -> str:
 
 def explain(
     some_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Id of an event, a notification, a delivery or an attempt.")
+        str,
+        typer.Argument(
+            metavar="ID", help="Id of an event, a notice, a notification, a delivery, a letter or an attempt."
+        ),
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of an event, notification or delivery: tries, codes and provider ids, in order."""
+    """Tell the whole story of an event, notice, notification, delivery or letter: tries, codes, providers."""
     wanted = uuid_argument(some_id)
     with database() as sessions, sessions() as session:
         found = story.find(session, wanted)
         moments = telling.tell(found, utc_now()) if found else []
     if found is None:
-        raise fail(f"No event, notification, delivery or attempt has the id {wanted}.", Exit.NO)
+        kinds = "event, notice, notification, delivery, letter or attempt"
+        raise fail(f"No {kinds} has the id {wanted}.", Exit.NO)
     if as_json:
         print_json([asdict(moment) for moment in moments])
         return

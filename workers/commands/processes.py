@@ -14,7 +14,7 @@ from celery.beat import Service
 from celery.signals import worker_shutting_down
 from tornado.options import options as flower_options
 
-from providers.signatures import SendGridSignatures, TwilioSignatures
+from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
 from tasks.wakeups import QUEUES
 from workers import logs
 from workers.bootstrap import Fleet, make_fleet
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 LOOPBACK = "127.0.0.1"
-THREADS = 8
+THREADS = 12
 """Tasks side by side in a worker: one drain per queue, and room for what comes by hand."""
 
 FLOWER_TASKS = 5000
@@ -113,8 +113,10 @@ def ingress(
         sessions=fleet.sessions,
         sendgrid=SendGridSignatures(settings.sendgrid_webhook_public_key, TOLERANCE_SECONDS),
         twilio=TwilioSignatures(settings.twilio_auth_token.get_secret_value()),
+        stripe=StripeSignatures([each.get_secret_value() for each in settings.stripe_webhook_secret]),
         public_url=str(settings.public_url).rstrip("/"),
         health_max_age_seconds=settings.health_max_age_seconds,
+        poll_share_warning=settings.poll_share_warning,
         clock=utc_now,
         pages=(
             *ShortLinks(make_links(settings, fleet.sessions)).routes(),

@@ -38,7 +38,7 @@ def list_suppressions(
     """
     with database() as sessions, sessions() as session:
         found = suppressions.find(session, address=_address(address) if address else None)
-    shown = found if address else [replace(each, address=_masked(each.address)) for each in found]
+    shown = found if address else [replace(each, address=masked(each.address)) for each in found]
     if as_json:
         print_json(shown)
     else:
@@ -88,7 +88,7 @@ def unsuppress(
             found = _in_force(suppressions.find(session, address=key, some_id=some_id))
         if not found:
             raise fail("No suppression in force is meant by that.", Exit.NO)
-        console.print(_table([replace(each, address=_masked(each.address)) for each in found]))
+        console.print(_table([replace(each, address=masked(each.address)) for each in found]))
         by = agreed(yes=yes, who=who, why=why)
         if by is None:
             return
@@ -120,8 +120,8 @@ def _address(given: str) -> str:
     raise typer.BadParameter("give an e-mail address, or a number with its country, such as +33639980000")
 
 
-def _masked(address: str) -> str:
-    """Enough of an address to know it again, and too little to write to it."""
+def masked(address: str) -> str:
+    """Give enough of an address to know it again, and too little to write to it."""
     if "@" in address:
         name, _, domain = address.rpartition("@")
         return f"{name[:1]}…@{domain}"

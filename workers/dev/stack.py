@@ -54,6 +54,7 @@ class Stack:
         durable: Whether the data outlive a crash of the machine.
         latency: Seconds that the sandbox takes for an answer.
         usual_ports: Whether to take the ports that people expect, where they are free.
+        program: What Python runs as the ``fleet`` command.
         owner_url: The database, as whoever migrates it. Into the stack's own, the processes of the fleet log
             in as the fleet's role, as they should in production.
     """
@@ -64,6 +65,7 @@ class Stack:
     durable: bool = False
     latency: float = 0.0
     usual_ports: bool = False
+    program: tuple[str, ...] = ("-m", "workers.cli")
     owner_url: str = field(init=False, default="")
     postgres: EmbeddedPostgres | None = field(init=False, default=None)
     redis: EmbeddedRedis | None = field(init=False, default=None)
@@ -106,14 +108,20 @@ class Stack:
             self.redis.start()
             self.environment["REDIS_URL"] = self.redis.url
         key, token = f"SG.sandbox-{secrets.token_hex(8)}", secrets.token_hex(16)
+        stripe = {
+            "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
+        }
         self.spawn(
             "sandbox",
             "sandbox",
             *("--port", str(ports["sandbox"]), "--api-key", key, "--latency", str(self.latency)),
             *("--twilio-account-sid", _ACCOUNT_SID, "--twilio-auth-token", token),
+            *("--stripe-key", stripe["STRIPE_SECRET_KEY"]),
+            *("--stripe-webhook-secret", stripe["STRIPE_WEBHOOK_SECRET"]),
             *("--public-url", self.addresses["ingress"]),
         )
-        self._fill_in(key, token)
+        self._fill_in(key, token, stripe)
         self.environment.setdefault("FLEET_FLOWER_PASSWORD", secrets.token_urlsafe(12))
         for name in self.processes:
             port = ("--port", str(ports[name])) if name in ports else ()
@@ -123,7 +131,7 @@ class Stack:
         """Start a ``fleet`` command as a child, known by this name."""
         self._commands[name] = list(command)
         child = ChildProcess(
-            [sys.executable, "-m", "workers.cli", *command],
+            [sys.executable, *self.program, *command],
             log=self.folder / "logs" / f"{name}.log",
             env=self.environment,
         )
@@ -166,7 +174,7 @@ class Stack:
         url = make_url(self.owner_url).set(username=_ROLE, password=password)
         self.environment["DATABASE_URL"] = url.render_as_string(hide_password=False)
 
-    def _fill_in(self, key: str, token: str) -> None:
+    def _fill_in(self, key: str, token: str, stripe: Mapping[str, str]) -> None:
         """Stand in for every setting that was not given, with the sandbox as the provider."""
         sandbox = self.addresses["sandbox"]
         with self.sandbox as client:
@@ -177,8 +185,7 @@ class Stack:
             "TWILIO_AUTH_TOKEN": token,
             "TWILIO_SMS_PHONE": "+33639980001",
             "TWILIO_WHATSAPP_PHONE": "+33639980002",
-            "STRIPE_SECRET_KEY": "sk_test_sandbox",
-            "STRIPE_WEBHOOK_SECRET": "whsec_sandbox",
+            **stripe,
             "EMAIL_FROM": "Partners VRAI <bonjour@example.com>",
             "APP_URL": "http://localhost:3000",
             "PUBLIC_URL": self.addresses["ingress"],

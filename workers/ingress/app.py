@@ -14,6 +14,7 @@ from starlette.routing import Route
 from tasks.wakeups import CHANNELS
 from workers.ingress.health import Health
 from workers.ingress.receiving import Receiver, Shelf
+from workers.ingress.source_stripe import StripeEvents
 from workers.ingress.sources import SendGridEvents, TwilioInbound, TwilioStatus
 from workers.kept import Kept
 from workers.metrics import DatabaseMetrics, IngressMetrics, exposition
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
     from starlette.requests import Request
 
-    from providers.signatures import SendGridSignatures, TwilioSignatures
+    from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
     from workers.ingress.sources import Source
 
 HEALTH_KEPT_SECONDS = 1.0
@@ -40,8 +41,11 @@ class Ingress:
         sessions: Makes sessions.
         sendgrid: Checks SendGrid's signatures.
         twilio: Checks Twilio's signatures.
+        stripe: Checks Stripe's signatures.
         public_url: Where providers reach it, without a slash at the end.
         health_max_age_seconds: Work that has been due for longer is late.
+        poll_share_warning: From which share of a day's payments on it is worth a warning that they were
+            learned by asking Stripe.
         clock: Gives the time, aware, UTC.
         pages: What people follow links to.
     """
@@ -49,8 +53,10 @@ class Ingress:
     sessions: sessionmaker[Session]
     sendgrid: SendGridSignatures
     twilio: TwilioSignatures
+    stripe: StripeSignatures
     public_url: str
     health_max_age_seconds: float
+    poll_share_warning: float
     clock: Callable[[], datetime]
     pages: Sequence[Route] = ()
 
@@ -58,12 +64,13 @@ class Ingress:
         """The ASGI application."""
         registry = CollectorRegistry()
         metrics = IngressMetrics(registry)
-        registry.register(DatabaseMetrics(self.sessions, self.clock))
+        registry.register(DatabaseMetrics(self.sessions, self.clock, self.poll_share_warning))
         shelf = Shelf(self.sessions)
         sources: tuple[Source, ...] = (
             SendGridEvents(self.sendgrid),
             TwilioStatus(self.twilio, self.public_url),
             TwilioInbound(self.twilio, self.public_url),
+            StripeEvents(self.stripe),
         )
         health = Kept(
             Health(self.sessions, CHANNELS, self.health_max_age_seconds, self.clock).look, HEALTH_KEPT_SECONDS

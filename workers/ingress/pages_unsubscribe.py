@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
-from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.notifications.catalogue import Category
 from services.notifications.unsubscribe import ForgedError, OutdatedError
-from workers.ingress import bodies
+from workers.ingress import bodies, plain_pages
 from workers.ingress.refusals import Malformed, Refused
 
 if TYPE_CHECKING:
@@ -34,25 +32,6 @@ BODY_LIMIT: Final = 4096
 _FORM: Final = "application/x-www-form-urlencoded"
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 """The body of a mail client's one click: https://www.rfc-editor.org/rfc/rfc8058#section-3.2."""
-
-_STYLE: Final = (
-    "body{margin:0;background:#191A1D;color:#F4F5F6;font:17px/1.5 system-ui,sans-serif}"
-    "main{max-width:34rem;margin:10vh auto;padding:2rem;background:#2D3033;border-radius:12px}"
-    "h1{font-size:1.3rem;margin:0 0 1rem}"
-    "button{font:inherit;font-weight:600;border:0;border-radius:8px;padding:.7rem 1.2rem;"
-    "background:#00F0FF;color:#191A1D;cursor:pointer}"
-)
-_STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
-_HEADERS: Final[Mapping[str, str]] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
 
 
 class _Words(NamedTuple):
@@ -186,27 +165,18 @@ class UnsubscribePage:
             f'<button name="want" value="{want}">{escape(label)}</button></form>'
         )
         texts = [text for text in (said, "" if done else state, words.owed) if text]
-        return _html(
+        return plain_pages.page(
             locale, words.title, "".join(f"<p>{escape(text)}</p>" for text in texts) + button, status
         )
 
     def _unknown(self) -> Response:
         words = _WORDS[self.locale]
-        return _html(self.locale, words.title, f"<p>{escape(words.unknown)}</p>", 404)
-
-
-def _html(locale: str, title: str, body: str, status: int) -> Response:
-    page = (
-        f'<!doctype html><html lang="{locale}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
-    return HTMLResponse(page, status, _HEADERS)
+        return plain_pages.page(self.locale, words.title, f"<p>{escape(words.unknown)}</p>", 404)
 
 
 def _away(error: SQLAlchemyError) -> Response:
     log.error("an unsubscribe link can't be answered (%s)", type(error).__name__)
-    return PlainTextResponse("try again", 503, _HEADERS)
+    return PlainTextResponse("try again", 503, plain_pages.headers())
 
 
 def _fields(content_type: str, body: bytes) -> Mapping[str, str]:

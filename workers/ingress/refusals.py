@@ -37,6 +37,12 @@ class NotTheirs(Refused):
     reason = "signature"
 
 
+class WrongSignature(NotTheirs):
+    """The same, where the platform wants a wrong signature answered as a bad request."""
+
+    status = 400
+
+
 class WrongMethod(Refused):
     """It is no POST."""
 

@@ -1,0 +1,1 @@
+drop table fleet.cancellations, fleet.reminder_sessions, fleet.reminders;

@@ -1,0 +1,1 @@
+"""Dossiers are opened when an order is paid, and go on when their documents are approved."""
