@@ -45,16 +45,9 @@ def timetable() -> Sequence[Entry]:
         # Payments.
         Entry("look-after-links", Every(20), "mail payment links, remind of them, close those that ran out"),
         Entry(
-            "sweep-events",
+            "reconcile",
             Every(600),
-            "learn from Stripe's list what no webhook has told",
-            queue="reconcile",
-            lease=timedelta(minutes=5),
-        ),
-        Entry(
-            "check-orders",
-            Every(600),
-            "ask Stripe what became of orders that wait to be paid",
+            "ask Stripe what no webhook has told, and what became of orders that wait to be paid",
             queue="reconcile",
             lease=timedelta(minutes=5),
         ),

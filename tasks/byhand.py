@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from services.payments.words import Learned
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from celery import Celery
 
     from services.notifications.delivery import Drain
+    from services.payments.asking import Cashier
 
 
-def register(app: Celery, drains: Mapping[str, Drain]) -> None:
+def register(app: Celery, drains: Mapping[str, Drain], cashier: Cashier) -> None:
     """Make the single-item tasks known to the app.
 
     Args:
         app: The Celery app.
         drains: The drain of each channel.
+        cashier: Asks Stripe, and settles.
     """
 
     @app.task(name="deliveries.send_one")
@@ -31,4 +35,10 @@ def register(app: Celery, drains: Mapping[str, Drain]) -> None:
             return "not queued, or in another's hands"
         return f"{settlement.state} ({settlement.code})" if settlement.code else settlement.state
 
-    del send_one
+    @app.task(name="payments.settle_order")
+    def settle_order(order_id: str) -> str:
+        """Bring one order to where Stripe says that its payment is."""
+        applied = cashier.order(UUID(order_id), Learned.HAND)
+        return f"{applied.outcome} {applied.detail}".rstrip()
+
+    del send_one, settle_order

@@ -3,52 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tasks.jobs import DatabaseJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sqlalchemy.orm import Session, sessionmaker
 
+    from services.payments.daily import DailyCheck
+    from services.payments.events import StripeInbox
     from services.payments.links import PaymentLinks
-    from services.payments.reports import Report
+    from services.payments.sweep_orders import OrderChecks
+    from services.payments.sweeping import EventSweep
     from tasks.jobs import Job
 
 
-class Sweep(Protocol):
-    """A look through what Stripe has."""
+@dataclass(frozen=True)
+class Reconcile:
+    """Learns what no webhook has told: by Stripe's list of events, then by the orders that still wait.
 
-    def run(self, should_stop: Callable[[], bool]) -> Report:
-        """Look, and do what is to be done."""
+    In this order, so that an order that an event has just told of is not asked about once more.
+
+    Attributes:
+        events: Learns of events.
+        inbox: Works them off.
+        orders: Looks at the orders.
+    """
+
+    events: EventSweep
+    inbox: StripeInbox
+    orders: OrderChecks
+
+    def __call__(self, should_stop: Callable[[], bool]) -> str:
+        """Do it; say what came of it."""
+        events = self.events.run(should_stop)
+        self.inbox.run(should_stop)
+        return f"{events.line()}; {self.orders.run(should_stop).line()}"
+
+    def look(self) -> str:
+        """The same where it is all rehearsed: what is in the inbox waits for those who work it off."""
+        return f"{self.events.run(_never).line()}; {self.orders.run(_never).line()}"
 
 
 @dataclass(frozen=True)
-class SweepJob:
-    """A sweep as a job.
+class StripeJob:
+    """Work that asks Stripe, as a job.
 
     Attributes:
-        sweep: Does it.
-        rehearsal: The same, which asks Stripe and takes back whatever it would change.
+        work: Does it.
+        rehearsal: Asks Stripe as well, and takes back whatever it would change.
     """
 
-    sweep: Sweep
-    rehearsal: Sweep
+    work: Callable[[Callable[[], bool]], str]
+    rehearsal: Callable[[], str]
 
     def run(self, should_stop: Callable[[], bool]) -> str:
         """Do it."""
-        return self.sweep.run(should_stop).line()
+        return self.work(should_stop)
 
     def preview(self) -> str:
         """Ask Stripe, and change nothing."""
-        return self.rehearsal.run(lambda: False).line()
+        return self.rehearsal()
 
 
-def links_job(sessions: sessionmaker[Session], payment_links: PaymentLinks) -> Mapping[str, Job]:
-    """The job that looks after payment links, by its entry's name."""
+def daily_job(daily: DailyCheck, rehearsed: DailyCheck) -> Job:
+    """The job that compares payments and refunds with the orders."""
+    return StripeJob(lambda should_stop: daily.run(should_stop).line(), lambda: rehearsed.run(_never).line())
+
+
+def links_job(sessions: sessionmaker[Session], payment_links: PaymentLinks) -> Job:
+    """The job that looks after payment links."""
 
     def look_after(makes: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
         return f"{replace(payment_links, sessions=makes).run(should_stop)} payment links dealt with"
 
-    return {"look-after-links": DatabaseJob(sessions, look_after)}
+    return DatabaseJob(sessions, look_after)
+
+
+def _never() -> bool:
+    return False

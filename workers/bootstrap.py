@@ -22,7 +22,7 @@ from services.notifications.notices import Notices
 from services.notifications.render import Company, Renderer
 from services.payments.links import PaymentLinks
 from tasks import byhand, maintenance, notifications, schedule, wakeups
-from tasks.payments import SweepJob, links_job
+from tasks.payments import Reconcile, StripeJob, daily_job, links_job
 from tasks.running import Runner
 from workers.celery_app import make_app
 from workers.channels import make_channels, retry_policy
@@ -136,7 +136,7 @@ def make_fleet(settings: Settings) -> Fleet:
         "lookups": lookups.run,
     }
     notifications.register(celery, works, stopping.is_set)
-    byhand.register(celery, channels.drains)
+    byhand.register(celery, channels.drains, payments.cashier)
     wake = partial(wakeups.publish, celery)
     sweeps = maintenance.Sweeps(sessions, utc_now, wake, routing, lookups, advancing)
     jobs = {**sweeps.jobs(), **_payment_jobs(settings, sessions, payments)}
@@ -156,10 +156,12 @@ def _payment_jobs(
         settings.mail_payment_links,
     )
     return {
-        "sweep-events": SweepJob(payments.events, rehearsed.events),
-        "check-orders": SweepJob(payments.orders, rehearsed.orders),
-        "compare-payments": SweepJob(payments.daily, rehearsed.daily),
-        **links_job(sessions, payment_links),
+        "reconcile": StripeJob(
+            Reconcile(payments.events, payments.inbox, payments.orders),
+            Reconcile(rehearsed.events, rehearsed.inbox, rehearsed.orders).look,
+        ),
+        "compare-payments": daily_job(payments.daily, rehearsed.daily),
+        "look-after-links": links_job(sessions, payment_links),
     }
 
 

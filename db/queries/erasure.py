@@ -29,7 +29,8 @@ ACTION: Final = "gdpr erase"
 """In ``fleet.interventions``."""
 
 _KEPT_OF_CALLBACKS: Final = (
-    *("attempt", "event", "timestamp", "sg_event_id", "sg_message_id", "category", "status", "type"),
+    *("attempt", "event", "timestamp", "sg_event_id", "sg_message_id", "category", "status"),
+    *("id", "type", "created"),
     *("bounce_classification", "MessageSid", "SmsSid", "SmsMessageSid", "MessageStatus", "SmsStatus"),
     *("ErrorCode", "NumMedia", "NumSegments", "erased_at_provider"),
 )
@@ -76,18 +77,28 @@ _END_QUEUED = text("""
     from ended
 """)
 
+# Of an event of Stripe's, all that is read is what it points to.
+_POINTER: Final = """
+        case when i.provider = 'stripe' then jsonb_build_object('data', jsonb_build_object('object',
+          jsonb_strip_nulls(jsonb_build_object(
+            'id', i.body #> '{data,object,id}', 'object', i.body #> '{data,object,object}',
+            'payment_intent', i.body #> '{data,object,payment_intent}',
+            'amount_refunded', i.body #> '{data,object,amount_refunded}'))))
+        else '{}' end"""
+
 # A status of an erased message is worked off as it is; what the person wrote says nothing any more.
 _INBOX = text(f"""
     with told as materialized (
       select i.provider, i.callback_id, i.callback_id like '%\\:inbound' as inbound, coalesce((
         select jsonb_object_agg(key, value)
         from jsonb_each(case when jsonb_typeof(i.body) = 'object' then i.body end)
-        where key = any(:kept_of_callbacks)), '{{}}') ||
+        where key = any(:kept_of_callbacks)), '{{}}') || {_POINTER} ||
         jsonb_build_object('erased_for', cast(:user_text as text)) as kept
       from fleet.inbox i
       where i.body ->> 'attempt' = any(:tokens_text)
         or split_part(i.body ->> 'sg_message_id', '.', 1) = any(:messages)
         or i.body ->> 'MessageSid' = any(:messages)
+        or i.body #>> '{{data,object,metadata,user_id}}' = :user_text
         or {mentions("i.body::text")}
     )
     update fleet.inbox i
@@ -164,7 +175,7 @@ _STATEMENTS: Final[Mapping[str, Any]] = {
     # Without its token a link is dead; and whoever was to be reminded is not.
     "reminders": text("""
         update fleet.reminders
-        set token = null,
+        set token = null, last = last and state <> 'CLAIMED',
             state = case when state = 'CLAIMED' then 'SKIPPED' else state end,
             reason = case when state = 'CLAIMED' then 'erased' else reason end,
             forced_why = case when forced_why ~* cast(:named as text) then :marker else forced_why end

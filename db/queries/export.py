@@ -26,6 +26,7 @@ _CALLBACKS: Final = f"""
     or split_part(t.body ->> 'sg_message_id', '.', 1) = any(:messages)
     or t.body ->> 'MessageSid' = any(:messages)
     or t.body ->> 'erased_for' = :user_text
+    or t.body #>> '{{data,object,metadata,user_id}}' = :user_text
     or {mentions("t.body::text")}"""
 _INTERVENTIONS: Final = """
     t.subject = any(:subjects)

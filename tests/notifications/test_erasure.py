@@ -537,3 +537,32 @@ def test_what_stripe_has_said_is_given_out_and_kept(
     assert pipeline.rows("select amount, note from fleet.settlements, fleet.findings") == [
         (99900, traces.ERASED)
     ]
+
+
+def test_events_of_stripe_keep_what_they_point_to_and_nothing_of_the_person(
+    history: History, eraser: Eraser, pipeline: Pipeline
+) -> None:
+    client = history.client
+    thing = {"id": "cs_test_1", "object": "checkout.session", "payment_intent": "pi_1"}
+    told = {
+        "evt_by_mail": thing | {"customer_details": {"email": EMAIL, "name": NAME}},
+        "evt_by_user": thing | {"metadata": {"user_id": str(client.user_id)}, "receipt": "of somebody"},
+        "evt_of_another": thing | {"customer_details": {"email": OTHERS_EMAIL}},
+    }
+    events = [
+        {
+            "callback_id": name,
+            "body": {"id": name, "type": "checkout.session.completed", "data": {"object": object_}},
+        }
+        for name, object_ in told.items()
+    ]
+    with pipeline.sessions.begin() as session:
+        inbox.store(session, "stripe", json_rows.dumps(events))
+    eraser.erase(client.user_id, BY)
+    with pipeline.sessions() as session:
+        found = session.execute(text("select callback_id, body from fleet.inbox where provider = 'stripe'"))
+        left = {row.callback_id: row.body for row in found}
+    assert left["evt_of_another"]["data"]["object"] == told["evt_of_another"]
+    for name in ("evt_by_mail", "evt_by_user"):
+        assert left[name]["data"] == {"object": thing}
+        assert left[name]["type"] == "checkout.session.completed"
