@@ -1,4 +1,4 @@
-"""Payments by way of Stripe: what is asked of it."""
+"""Payments by way of Stripe: what is asked of it, and the sessions that it is told to make and to close."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from providers import stripe_making as making
 from providers import stripe_reading as reading
 from providers.codes import CodeTable, Kind, Verdict
-from providers.errors import Ambiguous, Transient
+from providers.errors import Ambiguous, Rejected, Transient
 from providers.redaction import redact
 from providers.retry_after import seconds_until_allowed
 from providers.stripe_http import UNREADABLE, Refusal, client
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from providers.errors import ProviderError
-    from providers.payments import Checkout, Dispute, Page, Payment, PaymentEvent, Refund, Window
+    from providers.payments import (
+        Checkout,
+        Dispute,
+        NewCheckout,
+        Page,
+        Payment,
+        PaymentEvent,
+        Refund,
+        Window,
+    )
     from providers.transport import PooledTransport
 
 T = TypeVar("T")
@@ -29,14 +39,15 @@ PAGE_SIZE = 100
 
 _CODES = CodeTable("stripe")
 _NO_SUCH_OBJECT = "resource_missing"
+_WHOLE = ["payment_intent.latest_charge"]
 _ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
 class StripePayments:
     """Asks Stripe, one call a question. Holds nothing that a call changes, so threads share it.
 
-    A question may be asked again, so an answer that was lost or makes no sense is ``Transient``, and nothing
-    is ever ``Ambiguous``.
+    A question may be asked again, and so may what is told: a session that is made has its idempotency key.
+    So an answer that was lost or makes no sense is ``Transient``, and nothing is ever ``Ambiguous``.
 
     Args:
         api_key: The secret key, ``sk_…``, or a restricted one, ``rk_…``.
@@ -71,9 +82,27 @@ class StripePayments:
 
     def checkout(self, session_id: str) -> Checkout | None:
         """One session with its payment. See ``PaymentProvider.checkout``."""
-        expand = ["payment_intent.latest_charge"]
-        ask = partial(self._sessions.retrieve, session_id, {"expand": expand})
+        ask = partial(self._sessions.retrieve, session_id, {"expand": _WHOLE})
         return self._one(session_id, ask, reading.checkout)
+
+    def create(self, request: NewCheckout, idempotency_key: str) -> Checkout:
+        """Make a session. See ``CheckoutMaker.create``."""
+        wanted = making.session(request) | {"expand": _WHOLE}
+        make: Callable[[], Any] = partial(self._sessions.create, wanted, {"idempotency_key": idempotency_key})
+        with self._question():
+            return reading.checkout(make().last_response.data)
+
+    def expire(self, session_id: str) -> Checkout | None:
+        """Close a session that is open. See ``CheckoutMaker.expire``."""
+        tell = partial(self._sessions.expire, session_id, {"expand": _WHOLE})
+        try:
+            return self._one(session_id, tell, reading.checkout)
+        except Rejected:
+            # Stripe has no code for it: it is not open any more, or it is something else.
+            found = self.checkout(session_id)
+            if found is not None and found.status == "open":
+                raise
+            return found
 
     def checkout_of(self, payment_id: str) -> Checkout | None:
         """The session that a payment was made in. See ``PaymentProvider.checkout_of``."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
 
 # What the SDK would send besides tells of the machine and of what runs on it.
-_SENT = ("Authorization", "Stripe-Version")
+_SENT = ("Authorization", "Stripe-Version", "Content-Type", "Idempotency-Key")
 
 # What the SDK raises when an answer is not what it expects.
 UNREADABLE = (
@@ -94,7 +94,8 @@ class PooledHttp(stripe.HTTPClient):
         """
         given = headers or {}
         sent = {name: given[name] for name in _SENT if name in given}
-        answer = self._transport.request(method.upper(), url, sent, post_data)
+        body = None if post_data is None else post_data.encode()
+        answer = self._transport.request(method.upper(), url, sent, body)
         if answer.status // 100 != 2:  # noqa: PLR2004 - the class of success
             raise _refusal(answer.status, answer.body, answer.headers)
         # Without the headers: the SDK reads the environment for what to do about some of them.

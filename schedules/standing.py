@@ -51,9 +51,14 @@ class Standing:
         return self.late > BEGIN_WITHIN
 
     @property
+    def patience(self) -> timedelta:
+        """How late it may be before nobody seems to tick, or to work the runs off."""
+        return max(_SILENT_PERIODS * self.entry.when.period, _SILENT_LEAST)
+
+    @property
     def silent(self) -> bool:
-        """Whether so much later that nobody seems to tick, or to work the runs off."""
-        return self.late > max(_SILENT_PERIODS * self.entry.when.period, _SILENT_LEAST)
+        """Whether it is later than that."""
+        return self.late > self.patience
 
 
 def standing(entry: Entry, row: ScheduleRow | None, now: datetime) -> Standing:

@@ -34,8 +34,12 @@ class Entry:
     lease: timedelta = timedelta(minutes=1)
 
 
-def timetable() -> Sequence[Entry]:
-    """All entries."""
+def timetable(reminders_at: time = time(9)) -> Sequence[Entry]:
+    """All entries.
+
+    Args:
+        reminders_at: When reminders of unpaid orders go out, UTC.
+    """
     return (
         # Notifications.
         Entry("wake-queues", Every(5), "wake the queues that have something due"),
@@ -57,6 +61,11 @@ def timetable() -> Sequence[Entry]:
             "compare Stripe's payments and refunds with the orders",
             queue="reconcile",
             lease=timedelta(minutes=5),
+        ),
+        Entry(
+            "send-reminders",
+            Daily(reminders_at),
+            "remind of unpaid orders, and give up those reminded enough",
         ),
         # Housekeeping.
         Entry("forget-links", Every(3600), "forget links that expired a month ago"),

@@ -106,4 +106,5 @@ class Batches:
         name = type(error).__name__
         due_at = now + self.policy.backoff(self.queue.tries(session, row_id) + 1, self.jitter)
         parked = self.queue.fail(session, row_id, name, due_at, self.policy.retries + 1, now)
-        log.error("%s %s failed with %s%s", self.what, row_id, name, "; parked" if parked else "")
+        told = (self.what, row_id, name, "; parked" if parked else "")
+        log.error("%s %s failed with %s%s", *told, extra={f"{self.what}_id": str(row_id)})

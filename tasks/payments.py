@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from services.payments.daily import DailyCheck
     from services.payments.events import StripeInbox
     from services.payments.links import PaymentLinks
+    from services.payments.reminding import Reminders
     from services.payments.sweep_orders import OrderChecks
     from services.payments.sweeping import EventSweep
     from tasks.jobs import Job
@@ -71,6 +72,30 @@ class StripeJob:
 def daily_job(daily: DailyCheck, rehearsed: DailyCheck) -> Job:
     """The job that compares payments and refunds with the orders."""
     return StripeJob(lambda should_stop: daily.run(should_stop).line(), lambda: rehearsed.run(_never).line())
+
+
+@dataclass(frozen=True)
+class Remind:
+    """Claims the reminders of the day, has them sent, and gives up the orders that were reminded enough.
+
+    Attributes:
+        reminders: Does it.
+        wake: Asks a worker to send what is claimed.
+    """
+
+    reminders: Reminders
+    wake: Callable[[str], None]
+
+    def run(self, should_stop: Callable[[], bool]) -> str:
+        """Do it."""
+        claimed = self.reminders.claim(should_stop)
+        if claimed:
+            self.wake("reminders")
+        return f"{claimed} reminders claimed, {self.reminders.cancel_exhausted(should_stop)} orders given up"
+
+    def preview(self) -> str:
+        """Claim nothing."""
+        return f"{len(self.reminders.preview())} reminders claimed"
 
 
 def links_job(sessions: sessionmaker[Session], payment_links: PaymentLinks) -> Job:

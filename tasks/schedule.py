@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TICK: Final = "schedule.tick"
 RUN: Final = "schedule.run"
 
+CALLED_NOTHING: Final = "called nothing"
+"""What nearly every tick says."""
+
 TICK_SECONDS: Final = 1.0
 EXPIRES_SECONDS: Final = 10
 """Of ticks and runs that nobody took in time, the next do the work. Clocks may differ by less than this."""
@@ -54,7 +57,8 @@ def register(app: Celery, tick: Callable[[], Sequence[str]], runner: Runner) -> 
     def call_what_is_due() -> str:
         """Call the runs that are due."""
         with _in_few_words("the tick"):
-            return f"called {', '.join(tick()) or 'nothing'}"
+            called = tick()
+            return f"called {', '.join(called)}" if called else CALLED_NOTHING
 
     @app.task(name=RUN)
     def run(name: str, claim: str) -> str:

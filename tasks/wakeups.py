@@ -21,6 +21,7 @@ TASK_OF_QUEUE: Final[Mapping[str, str]] = {
     "inbox": "callbacks.work_off_due",
     "payments": "payments.work_off_due",
     "advances": "dossiers.advance_due",
+    "reminders": "reminders.send_due",
     "lookups": "lookups.ask_due",
 }
 """Queues that drain what is due. Their messages carry nothing: the database knows what there is to do."""

@@ -22,19 +22,21 @@ from services.notifications.notices import Notices
 from services.notifications.render import Company, Renderer
 from services.payments.links import PaymentLinks
 from tasks import byhand, maintenance, notifications, schedule, wakeups
-from tasks.payments import Reconcile, StripeJob, daily_job, links_job
+from tasks.payments import Reconcile, Remind, StripeJob, daily_job, links_job
 from tasks.running import Runner
 from workers.celery_app import make_app
 from workers.channels import make_channels, retry_policy
 from workers.clock import utc_now
 from workers.payments import make_payments
+from workers.reminders import make_reminders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from celery import Celery
     from sqlalchemy import Engine
 
+    from schedules.timetable import Entry
     from services.notifications.delivery import Drain
     from tasks.jobs import Job
     from workers.payments import Payments
@@ -125,12 +127,14 @@ def make_fleet(settings: Settings) -> Fleet:
     )
     advancing = Advancing(sessions, utc_now, settings.manual_products, patience, random)
     payments = make_payments(settings, sessions)
+    reminders = make_reminders(settings, sessions, payments.checkouts)
     celery = make_app(settings)
     works = {
         "fanout": fan_out.run,
         "notices": notices.run,
         "payments": payments.inbox.run,
         "advances": advancing.run,
+        "reminders": reminders.run,
         **{wakeups.QUEUE_OF_CHANNEL[channel]: drain.run for channel, drain in channels.drains.items()},
         "inbox": evidence.run,
         "lookups": lookups.run,
@@ -139,8 +143,12 @@ def make_fleet(settings: Settings) -> Fleet:
     byhand.register(celery, channels.drains, payments.cashier)
     wake = partial(wakeups.publish, celery)
     sweeps = maintenance.Sweeps(sessions, utc_now, wake, routing, lookups, advancing)
-    jobs = {**sweeps.jobs(), **_payment_jobs(settings, sessions, payments)}
-    runner = _keep_the_timetable(celery, sessions, jobs, stopping)
+    jobs = {
+        **sweeps.jobs(),
+        **_payment_jobs(settings, sessions, payments),
+        "send-reminders": Remind(reminders, wake),
+    }
+    runner = _keep_the_timetable(celery, sessions, timetable(settings.reminder_time), jobs, stopping)
     return Fleet(settings, engine, sessions, celery, channels.drains, runner, stopping)
 
 
@@ -166,9 +174,12 @@ def _payment_jobs(
 
 
 def _keep_the_timetable(
-    celery: Celery, sessions: sessionmaker[Session], jobs: Mapping[str, Job], stopping: Event
+    celery: Celery,
+    sessions: sessionmaker[Session],
+    entries: Sequence[Entry],
+    jobs: Mapping[str, Job],
+    stopping: Event,
 ) -> Runner:
-    entries = timetable()
     check(entries, jobs, wakeups.QUEUES)
     leases = {entry.name: entry.lease for entry in entries}
     runner = Runner(sessions, jobs, leases, utc_now, stopping.is_set)

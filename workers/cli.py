@@ -14,8 +14,10 @@ from db.migrate import NotRecognisedError
 from services.notifications.whatsapp_templates import MappingError
 from workers.commands import (
     byhand,
+    checking,
     database,
     deliveries,
+    examining,
     findings,
     gdpr,
     local,
@@ -25,6 +27,7 @@ from workers.commands import (
     people,
     processes,
     reconciling,
+    reminding,
     rendering,
     scheduling,
     suppressed,
@@ -46,6 +49,8 @@ app.add_typer(payment_links.app, name="links", rich_help_panel="Payments")
 processes.register(app)
 local.register(app)
 look.register(app)
+checking.register(app)
+examining.register(app)
 deliveries.register(app)
 byhand.register(app)
 parked.register(app)
@@ -53,6 +58,7 @@ people.register(app)
 suppressed.register(app)
 rendering.register(app)
 reconciling.register(app)
+reminding.register(app)
 scheduling.register(app)
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from providers.signatures import SendGridSignatures, StripeSignatures
 from services.notifications.quiet import Quiet
+from services.payments.ladder import read_ladder, read_ladders
 
 if TYPE_CHECKING:
     from datetime import time
@@ -74,18 +75,13 @@ def minutes(value: time) -> time:
 
 def ladder(value: str) -> str:
     """Check the days of a ladder of reminders."""
-    days = [int(day) for day in re.findall(r"\d+", value)]
-    if value and (not re.fullmatch(r"\d{1,3}(,\d{1,3})*", value) or days != sorted({*days}) or days[0] < 1):
-        raise ValueError("give days that grow, by comma, such as 1,4,7,14,30")
+    read_ladder(value)
     return value
 
 
 def ladders(value: str) -> str:
     """Check the ladders of products."""
-    for each in value.split(";") if value else []:
-        code, _, days = each.partition("=")
-        if not code.strip() or not days or (days != "-" and not ladder(days)):
-            raise ValueError("give ladders by product code, such as LLC_FORMATION=1,4,7;BANKING=-")
+    read_ladders(value)
     return value
 
 

@@ -18,8 +18,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.queries import figures
-from services.payments.words import Learned
 from workers.kept import Kept
+from workers.schedule_metrics import lateness
+from workers.troubles import polled_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -138,22 +139,17 @@ class DatabaseMetrics(Collector):
             for count in _most(found.unseen_codes, 1):
                 unseen.add_metric(count.labels, count.count)
             yield unseen
+            yield from lateness(found.schedule, self._clock())
             yield GaugeMetricFamily(
                 "fleet_payments_polled_share",
                 "Of the payments settled in the last day, the share that no webhook told of",
-                _polled_share(found.settled),
+                polled_share(found.settled),
             )
             yield GaugeMetricFamily(
                 "fleet_payments_polled_share_warning",
                 "The share from which on the webhooks are to be looked at",
                 self._poll_share_warning,
             )
-
-
-def _polled_share(settled: Sequence[Count]) -> float:
-    """What the fleet had to ask for, among all; nothing settled is nothing missed."""
-    by_way = {learned: count.count for count in settled for learned in count.labels}
-    return sum(by_way.get(way, 0) for way in (Learned.POLL, Learned.CHECK)) / (sum(by_way.values()) or 1)
 
 
 def _queues(states: Sequence[QueueState]) -> Iterator[Metric]:
@@ -202,6 +198,24 @@ _GAUGES = (
         ("channel", "state"),
         lambda f: f.receipts,
     ),
+    _Figure(
+        "fleet_attempt_oldest_open_seconds",
+        "For how long the outcome of the oldest open attempt has been unknown",
+        ("channel",),
+        lambda f: f.oldest_open,
+    ),
+    _Figure(
+        "fleet_callback_oldest_open_seconds",
+        "For how long the oldest callback has been there that is neither worked off nor parked",
+        ("provider",),
+        lambda f: f.oldest_callback,
+    ),
+    _Figure(
+        "fleet_unseen_codes_last_day",
+        "1 for each code of a provider that no table of codes lists and that was met in the last day",
+        ("provider", "code", "taken_as"),
+        lambda f: f.unseen_lately,
+    ),
     _Figure("fleet_lookups_open", "Questions to put to a provider", ("kind",), lambda f: f.lookups),
     _Figure(
         "fleet_fallbacks_last_day",
@@ -215,6 +229,12 @@ _GAUGES = (
         "Payments settled in the last day, by how the fleet learned of them",
         ("learned",),
         lambda f: f.settled,
+    ),
+    _Figure(
+        "fleet_reminders_last_month",
+        "Reminders sent in the last 30 days: all, those whose link was followed, those that were paid",
+        ("state",),
+        lambda f: f.reminders,
     ),
 )
 

@@ -12,6 +12,7 @@ from providers.pacing import SharedPace
 from providers.stripe import StripePayments
 from providers.transport import PooledTransport
 from services.payments.asking import Cashier
+from services.payments.checkouts import Checkouts
 from services.payments.daily import DailyCheck
 from services.payments.events import StripeInbox
 from services.payments.sweep_orders import OrderChecks
@@ -39,6 +40,7 @@ class Payments:
         events: Learns of events by poll.
         orders: Looks at the sessions of pending orders.
         daily: Compares payments and refunds with the orders.
+        checkouts: Keeps orders payable.
     """
 
     cashier: Cashier
@@ -46,6 +48,7 @@ class Payments:
     events: EventSweep
     orders: OrderChecks
     daily: DailyCheck
+    checkouts: Checkouts
 
 
 def make_payments(settings: Settings, sessions: sessionmaker[Session], *, dry_run: bool = False) -> Payments:
@@ -79,4 +82,5 @@ def make_payments(settings: Settings, sessions: sessionmaker[Session], *, dry_ru
         EventSweep(walker, provider),
         OrderChecks(sessions, cashier, utc_now, timedelta(seconds=settings.reconcile_after_seconds)),
         DailyCheck(walker, cashier),
+        Checkouts(sessions, cashier, provider, utc_now, str(settings.app_url)),
     )

@@ -156,6 +156,8 @@ class Settings(DatabaseSettings):
     lease_seconds: Positive = 30.0
     flower_user: Annotated[str, Field(pattern=r"^[^:]+$")] = "operator"
     flower_password: SecretStr | None = None
+    ops_user: Annotated[str, Field(min_length=1)] = "operator"
+    ops_password: SecretStr | None = None
     health_max_age_seconds: Positive = 60.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -19,9 +19,10 @@ class DeadLetter:
     """One parked row.
 
     Attributes:
-        queue: Where it was due: ``fanout``, ``notices``, ``advances``, ``inbox``, ``payments``,
-            or a channel's.
-        id: Of the event, the notice, the dossier, the delivery, or the callback (``provider/its id``).
+        queue: Where it was due: ``fanout``, ``notices``, ``advances``, ``reminders``, ``inbox``,
+            ``payments``, or a channel's.
+        id: Of the event, the notice, the dossier, the delivery, the callback (``provider/its id``), or the
+            reminder (``order/its number``).
         parked_at: Since when it lies there.
         tries: How often it was tried.
         error: Why it was parked: a class of error or a code.
@@ -65,6 +66,9 @@ _LIST = text("""
       select 'advances', dossier_id::text, parked_at, tries, last_error
       from fleet.advances where parked_at is not null
       union all
+      select 'reminders', order_id || '/' || number, parked_at, tries, last_error
+      from fleet.reminders where parked_at is not null and state = 'CLAIMED'
+      union all
       select case provider when 'stripe' then 'payments' else 'inbox' end, provider || '/' || callback_id,
         parked_at, tries, last_error
       from fleet.inbox where parked_at is not null and handled_at is null
@@ -92,6 +96,11 @@ _ADVANCES = text("""
     where dossier_id = any(cast(:ids as uuid[])) and parked_at is not null
 """)
 
+_REMINDERS = text("""
+    update fleet.reminders set parked_at = null, tries = 0, due_at = :now
+    where order_id || '/' || number = any(:ids) and parked_at is not null and state = 'CLAIMED'
+""")
+
 # Whoever replays a send of unknown outcome has decided that it is to be sent again.
 _DELIVERIES = text("""
     with released as (
@@ -112,6 +121,7 @@ _REPLAYS = {
     "fanout": _EVENTS,
     "notices": _NOTICES,
     "advances": _ADVANCES,
+    "reminders": _REMINDERS,
     "inbox": _CALLBACKS,
     "payments": _CALLBACKS,
 }

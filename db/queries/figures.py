@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.queries import queues
+from db.queries import queues, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import TextClause
     from sqlalchemy.orm import Session
 
     from db.queries.queues import QueueState
+    from db.queries.schedule import ScheduleRow
 
 LAST_HOUR = timedelta(hours=1)
 LAST_DAY = timedelta(days=1)
+LAST_MONTH = timedelta(days=30)
 
 PATIENCE_MILLISECONDS = 5000
 """No question of the metrics' may keep the database busy for longer."""
@@ -52,8 +54,14 @@ class Figures:
         lookups: Open ones, by kind.
         fallbacks: Those decided in the last day, by the channel given up, the one taken and the reason.
         unseen_codes: How often ever, by provider, code and what it was taken as.
+        unseen_lately: 1 for each of these that was met in the last day.
+        oldest_open: By channel, for how many seconds the outcome of the oldest send has been unknown.
+        oldest_callback: By provider, for how many seconds the oldest callback that is neither worked off nor
+            parked has been there: through no fault of its own it may be put off again and again.
         findings: Those that nobody has resolved, by kind.
         settled: Payments settled in the last day, by how they were learned of.
+        reminders: Of those sent in the last 30 days, how many in all (``SENT``), followed and paid.
+        schedule: The last runs of the timetable's entries, by name.
     """
 
     queues: Sequence[QueueState]
@@ -63,8 +71,13 @@ class Figures:
     lookups: Sequence[Count]
     fallbacks: Sequence[Count]
     unseen_codes: Sequence[Count]
+    unseen_lately: Sequence[Count]
+    oldest_open: Sequence[Count]
+    oldest_callback: Sequence[Count]
     findings: Sequence[Count]
     settled: Sequence[Count]
+    reminders: Sequence[Count]
+    schedule: Mapping[str, ScheduleRow]
 
 
 _PATIENCE = text("select set_config('statement_timeout', :milliseconds, true)")
@@ -95,9 +108,32 @@ _FALLBACKS = text("""
 
 _UNSEEN_CODES = text("select provider, code, taken_as, seen from fleet.unseen_codes")
 
+_UNSEEN_LATELY = text("select provider, code, taken_as, 1 from fleet.unseen_codes where last_seen > :day_ago")
+
+# Through the index that keeps a delivery from having two open attempts: it holds the open ones alone.
+_OLDEST_OPEN = text("""
+    select channel, cast(extract(epoch from :now - min(opened_at)) as int)
+    from fleet.attempts where closed_at is null
+    group by 1
+""")
+
+_OLDEST_CALLBACK = text("""
+    select provider, cast(extract(epoch from :now - min(received_at)) as int)
+    from fleet.inbox where handled_at is null and parked_at is null
+    group by 1
+""")
+
 _FINDINGS = text("select kind, count(*) from fleet.findings where resolved_at is null group by 1")
 
 _SETTLED = text("select learned, count(*) from fleet.settlements where settled_at > :day_ago group by 1")
+
+_REMINDERS = text("""
+    select told.state, told.count
+    from (
+      select count(*) as sent, count(clicked_at) as clicked, count(paid_at) as paid
+      from fleet.reminders where state = 'SENT' and sent_at > :month_ago
+    ) r, lateral (values ('SENT', sent), ('CLICKED', clicked), ('PAID', paid)) told (state, count)
+""")
 
 
 def take(session: Session, now: datetime) -> Figures:
@@ -108,7 +144,8 @@ def take(session: Session, now: datetime) -> Figures:
     """
     session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     session.execute(_PATIENCE, {"milliseconds": str(PATIENCE_MILLISECONDS)})
-    moments = {"now": now, "hour_ago": now - LAST_HOUR, "day_ago": now - LAST_DAY}
+    spans = {"hour_ago": LAST_HOUR, "day_ago": LAST_DAY, "month_ago": LAST_MONTH}
+    moments = {"now": now} | {name: now - span for name, span in spans.items()}
 
     def counted(statement: TextClause) -> list[Count]:
         return [Count(tuple(row[:-1]), row[-1]) for row in session.execute(statement, moments)]
@@ -121,6 +158,11 @@ def take(session: Session, now: datetime) -> Figures:
         lookups=counted(_LOOKUPS),
         fallbacks=counted(_FALLBACKS),
         unseen_codes=counted(_UNSEEN_CODES),
+        unseen_lately=counted(_UNSEEN_LATELY),
+        oldest_open=counted(_OLDEST_OPEN),
+        oldest_callback=counted(_OLDEST_CALLBACK),
         findings=counted(_FINDINGS),
         settled=counted(_SETTLED),
+        reminders=counted(_REMINDERS),
+        schedule=schedule.read(session),
     )

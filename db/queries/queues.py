@@ -71,6 +71,13 @@ _SIMPLE = (
     _Simple("fanout", "fleet.outbox", "parked_at is null"),
     _Simple("notices", "fleet.notices", "told_at is null and parked_at is null"),
     _Simple("advances", "fleet.advances", "parked_at is null"),
+    # To remind of an order is to ask Stripe: here, too, the due time is the lease.
+    _Simple(
+        "reminders",
+        "fleet.reminders",
+        "state = 'CLAIMED' and parked_at is null",
+        "state = 'CLAIMED' and parked_at is not null",
+    ),
     # One table, two queues: to work off what Stripe says is to ask Stripe.
     *(
         _Simple(

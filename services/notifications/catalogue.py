@@ -147,6 +147,12 @@ def _message_sent(facts: EventFacts) -> Verdict:
     return Announcement(Template.NEW_MESSAGE)
 
 
+def _payment_failed(facts: EventFacts) -> Verdict:
+    if facts.payload.get("code") == "reminders_exhausted":
+        return Silence("the notice of the cancellation tells it")
+    return Announcement(Template.PAYMENT_FAILED)
+
+
 CATALOGUE: Mapping[EventType, Rule] = {
     EventType.DOSSIER_CREATED: _dossier_created,
     EventType.DOSSIER_STATUS_CHANGED: _status_changed,
@@ -155,7 +161,7 @@ CATALOGUE: Mapping[EventType, Rule] = {
     EventType.DOCUMENT_UPLOADED: _document_uploaded,
     EventType.DOCUMENT_REVIEWED: _document_reviewed,
     EventType.PAYMENT_RECEIVED: _always(Template.PAYMENT_RECEIVED),
-    EventType.PAYMENT_FAILED: _always(Template.PAYMENT_FAILED),
+    EventType.PAYMENT_FAILED: _payment_failed,
     EventType.MESSAGE_SENT: _message_sent,
     EventType.ERROR: _never("errors are for the operators"),
 }

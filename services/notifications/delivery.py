@@ -20,6 +20,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from db.queries import channels, dispatch
 from db.queries.channels import Gate, Pause
@@ -248,6 +249,10 @@ class Drain:
         self._arrivals.put(self._send(claimed, token))
 
     def _send(self, claimed: ClaimedRow, token: UUID) -> Ended:
+        with bound_contextvars(delivery_id=str(claimed.delivery_id), attempt=str(token)):
+            return self._carry(claimed, token)
+
+    def _carry(self, claimed: ClaimedRow, token: UUID) -> Ended:
         try:
             receipt = self.carrier.carry(claimed, token)
         except ProviderError as error:

@@ -101,7 +101,11 @@ class Effects:
         arrived = {new.delivery_id for new in news if new.state in ARRIVED}
         if arrived:
             for delivery_id in receipts.withdraw(session, list(arrived), now):
-                log.info("delivery %s is not sent: the channel before it has delivered", delivery_id)
+                log.info(
+                    "delivery %s is not sent: the channel before it has delivered",
+                    delivery_id,
+                    extra={"delivery_id": str(delivery_id)},
+                )
         # Who does not want to be written to is not written to on another channel instead.
         give_way(session, [delivery for delivery in failed if delivery not in suppressed], "FAILED", now)
         if proved:

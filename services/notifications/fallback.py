@@ -10,8 +10,9 @@ import json
 import logging
 from typing import TYPE_CHECKING, Literal
 
-from db.queries import fallbacks
+from db.queries import fallbacks, payment_reminders
 from services.notifications import catalogue, reach
+from services.notifications.template_codes import Template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,9 @@ def give_way(session: Session, delivery_ids: Sequence[UUID], reason: Reason, now
         log.info(
             "delivery %s gave way to delivery %s (%s to %s): %s",
             *(row.delivery_id, row.to_delivery_id, row.channel, row.to_channel, reason),
+            extra={"delivery_id": str(row.delivery_id)},
         )
+    reminders = [row.to_delivery_id for row in given if row.template_code == Template.REMINDER]
+    payment_reminders.given_way(session, reminders, now)
     reach.prioritise(session, {row.notification_id: catalogue.route(row.template_code) for row in given})
     return [row.delivery_id for row in given]

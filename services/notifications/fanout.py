@@ -112,7 +112,8 @@ class FanOut:
         verdict = catalogue.judge(event)
         if isinstance(verdict, Silence):
             if verdict.reason.startswith("unknown"):
-                log.warning("event %s was passed over: %s", event.event_id, verdict.reason)
+                about = {"event_id": str(event.event_id)}
+                log.warning("event %s was passed over: %s", event.event_id, verdict.reason, extra=about)
             return "PASSED_OVER", verdict.reason
         if event.event_type in self.app_announces:
             return "APPLICATION", "by setting, the application announces events of this type"

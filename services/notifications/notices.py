@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from db import json_rows
-from db.queries import notice_queue, preferences
+from db.queries import notice_queue, payment_reminders, preferences
 from services.batches import Batches
 from services.notifications.announcing import Announcing, Message
 from services.notifications.template_codes import Template
@@ -76,18 +76,21 @@ class Notices:
         results: list[dict[str, object]] = []
         told: set[UUID] = set()
         for notice in facts:
+            about = {"notice_id": str(notice.notice_id)}
             if notice.user_id is None:
-                log.info("notice %s was told to nobody: its person is gone", notice.notice_id)
+                log.info("notice %s was told to nobody: its person is gone", notice.notice_id, extra=about)
                 results.append({"id": notice.notice_id, "notification_id": None})
             elif notice.template_code not in set(Template):
                 notice_queue.fail(session, notice.notice_id, UNKNOWN_TEMPLATE, now, 0, now)
-                log.error("notice %s has a template that is not known; parked", notice.notice_id)
+                log.error("notice %s has a template that is not known; parked", notice.notice_id, extra=about)
             else:
                 notification_id = announcing.add(_message(notice, notice.user_id))
                 told.add(notification_id)
                 results.append({"id": notice.notice_id, "notification_id": notification_id})
         announcing.write(session, told, self.region, now)
         notice_queue.finish(session, json_rows.dumps(results), now)
+        reminders = [each.notice_id for each in facts if each.template_code == Template.REMINDER]
+        payment_reminders.told(session, reminders, now)
 
 
 def _message(notice: NoticeFacts, user_id: UUID) -> Message:

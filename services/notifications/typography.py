@@ -50,6 +50,11 @@ def shorten(text: str, limit: int) -> str:
     return (words if len(words) > limit // 2 else cut).rstrip(" \u200d") + "…"
 
 
+def french(text: str) -> str:
+    """The text, written with ordinary spaces, with the spaces of French punctuation made non-breaking."""
+    return _FRENCH_GAP.sub(NBSP, _NARROW_FRENCH_GAP.sub(NARROW, text))
+
+
 class FrenchSpacing(Extension):
     """Makes the spaces of French punctuation non-breaking in the templates of ``fr/``.
 
@@ -59,10 +64,9 @@ class FrenchSpacing(Extension):
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
         """Yield the tokens of one template, its words respaced."""
-        french = stream.name is not None and stream.name.startswith("fr/")
+        in_french = stream.name is not None and stream.name.startswith("fr/")
         for token in stream:
-            if french and token.type == TOKEN_DATA:
-                narrow = _NARROW_FRENCH_GAP.sub(NARROW, token.value)
-                yield Token(token.lineno, TOKEN_DATA, _FRENCH_GAP.sub(NBSP, narrow))
+            if in_french and token.type == TOKEN_DATA:
+                yield Token(token.lineno, TOKEN_DATA, french(token.value))
             else:
                 yield token

@@ -26,7 +26,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-COMMAND = re.compile(r"^(?:\.venv/bin/)?fleet ((?:[a-z-][^#]*)?)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\.venv/bin/)?fleet ((?:[a-z-][^#\n]*)?)", re.MULTILINE)
 
 FLEET = typer.main.get_command(app)
 
@@ -35,7 +35,7 @@ def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def _anchors(page: Path) -> set[str]:
+def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as the usual renderers make them."""
     headings = HEADING.findall(FENCE.sub("", page.read_text("utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -51,7 +51,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.is_relative_to(ROOT), f"{link} leads out of the project"
         assert target.exists(), f"{link} leads nowhere"
         if anchor:
-            assert anchor in _anchors(target), f"{link}: there is no such heading"
+            assert anchor in anchors(target), f"{link}: there is no such heading"
 
 
 def _commands() -> Iterator[tuple[str, str]]:

@@ -33,11 +33,17 @@ def test_two_beats_keep_one_timetable(fleet: Fleet, tmp_path: Path) -> None:
         env=fleet.stack.environment,
         cwd=tmp_path,
     )
-    fleet.wait(lambda: "Sending due task" in second.output(20), "the second beat")
+    fleet.wait(lambda: "beat: Starting..." in second.output(), "the second beat")
     before, began = runs(fleet), time.monotonic()
     fleet.wait(lambda: runs(fleet) >= before + 3, "three runs")
     assert runs(fleet) - before <= (time.monotonic() - began) / SECONDS + 1
     second.terminate(20)
+    worker = fleet.stack.children["worker"].output(1000)
+    assert "succeeded" in worker, "runs are told of"
+    for idle in ("schedule.tick", "Sending due task"):
+        assert idle not in second.output(1000)
+    assert "called nothing" not in worker
+    assert "schedule.tick" not in "".join(line for line in worker.splitlines() if "received" in line)
 
     listed: list[dict[str, Any]] = json.loads(fleet.fleet("schedule", "--json", "--check"))
     told = {entry["name"]: entry for entry in listed}[OFTEN]

@@ -23,6 +23,7 @@ _EMPTIED = (
     *("fleet.preferences", "fleet.suppressions", "fleet.links", "fleet.erasures", "fleet.unseen_codes"),
     *("fleet.settlements", "fleet.payments", "fleet.payment_failures", "fleet.findings", "fleet.sweeps"),
     *("fleet.session_checks", "fleet.notices", "fleet.advances", "fleet.step_completions", "fleet.letters"),
+    *("fleet.reminders", "fleet.reminder_sessions", "fleet.cancellations", "public.payment_reminders"),
     *("fleet.schedule", "fleet.interventions"),
     *("public.events", "auth.users", "public.payment_links", "public.agents"),
 )

@@ -174,7 +174,12 @@ def stored_by_system(app: Application, client: Client) -> None:
     app.event("DOCUMENT_UPLOADED", "document", uuid4(), payload)
 
 
+def given_up(app: Application, client: Client) -> None:
+    app.event("PAYMENT_FAILED", "order", client.order_id, {"code": "reminders_exhausted"})
+
+
 SILENT: dict[str, tuple[Act, str]] = {
+    "an order given up": (given_up, "the notice of the cancellation"),
     "a step begins": (of_dossier("STEP_STARTED"), "the completion of the step before"),
     "an error": (of_dossier("ERROR"), "for the operators"),
     "a dossier in error": (lambda a, c: a.change_status(c, "ERROR"), "for the advisers"),

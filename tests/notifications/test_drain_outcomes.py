@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.contextvars import get_contextvars
 
 from tests.notifications.pipeline import JITTER, POLICY, email, never
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from tests.notifications.pipeline import Clock, Pipeline
@@ -20,6 +24,21 @@ def explanation(pipeline: Pipeline, delivery_id: UUID) -> dict[str, object]:
     delivery = pipeline.delivery(delivery_id)
     assert delivery.status == "FAILED"
     return dict(delivery.provider_response or {})
+
+
+@contextmanager
+def bound_to_lines() -> Iterator[list[dict[str, Any]]]:
+    """What is bound while the drain logs its lines."""
+    bound: list[dict[str, Any]] = []
+
+    def note(_: logging.LogRecord) -> bool:
+        bound.append(get_contextvars())
+        return True
+
+    log = logging.getLogger("services.notifications.delivery")
+    log.addFilter(note)
+    yield bound
+    log.removeFilter(note)
 
 
 def test_an_accepted_mail_is_sent_under_the_providers_id(
@@ -126,12 +145,14 @@ def test_what_cannot_be_worded_is_parked_and_nothing_is_sent(
     pipeline.change("update notifications set payload = '{}'")
     ((delivery_id,),) = pipeline.rows("select id from notification_deliveries where channel = 'EMAIL'")
     healthy = email(app, paid)
-    pipeline.send()
+    with bound_to_lines() as bound:
+        pipeline.send()
     row = pipeline.queued(delivery_id)
     assert row is not None
     assert (row.parked_at, row.last_code, row.tries) == (clock.now, "RenderError", 0)
     (attempt,) = pipeline.attempts(delivery_id)
     assert (attempt.outcome, attempt.code) == ("NOT_SENT", "RenderError")
+    assert bound == [{"delivery_id": str(delivery_id), "attempt": str(attempt.token)}]
     assert pipeline.delivery(delivery_id).status == "PENDING"
     assert pipeline.delivery(healthy).status == "SENT"
     clock.forward(86_400)

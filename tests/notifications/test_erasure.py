@@ -255,6 +255,14 @@ def by_hand(pipeline: Pipeline, client: Client) -> None:
         **who,
     )
     pipeline.change(
+        "insert into fleet.reminders (order_id, number, user_id, claimed_at, due_at, state, token, amount,"
+        "  currency, forced_by, forced_why, sent_at)"
+        " values (:order, 1, :user, now(), now(), 'SENT', 'made-up', 99900, 'USD', 'operator', :why, now())",
+        order=client.order_id,
+        why=f"{NAME} has called",
+        **who,
+    )
+    pipeline.change(
         "insert into payment_links (token, product_id, prospect_email, prospect_name)"
         " select generate_payment_link_token(), product_id, :email, :name from orders limit 1",
         name=NAME,
@@ -292,7 +300,7 @@ def test_after_an_erasure_nothing_is_found_but_where_it_is_named(
     assert before.keys() - NAMED == {
         *("public.events", "public.notifications", "public.notification_deliveries", "fleet.attempts"),
         *("fleet.inbox", "fleet.receipts", "fleet.conversations", "fleet.suppressions", "fleet.links"),
-        *("fleet.interventions", "fleet.letters", "public.payment_links"),
+        *("fleet.interventions", "fleet.letters", "fleet.reminders", "public.payment_links"),
     }
     all_delivered(sandbox)
 
@@ -537,6 +545,38 @@ def test_what_stripe_has_said_is_given_out_and_kept(
     assert pipeline.rows("select amount, note from fleet.settlements, fleet.findings") == [
         (99900, traces.ERASED)
     ]
+
+
+def test_reminders_are_given_out_and_kept_without_their_links(
+    history: History, eraser: Eraser, pipeline: Pipeline
+) -> None:
+    client = history.client
+    pipeline.change(
+        "insert into fleet.reminders (order_id, number, user_id, claimed_at, due_at, amount, currency, last,"
+        "  forced_by, forced_why)"
+        " values (:order, 2, :user, now(), now(), 99900, 'USD', true, 'operator', 'asked by phone')",
+        order=client.order_id,
+        user=client.user_id,
+    )
+    pipeline.change(
+        "insert into fleet.reminder_sessions (session_id, order_id, number, created_at, expires_at)"
+        " values ('cs_1', :order, 1, now(), now())",
+        order=client.order_id,
+    )
+    pipeline.change("insert into fleet.cancellations values (:order, 1, now())", order=client.order_id)
+    tables = {"reminded": 2, "reminder_sessions": 1, "cancellations": 1}
+    sections = exported(pipeline, client)["sections"]
+    assert {name: len(sections[name]) for name in tables} == tables
+    assert eraser.erase(client.user_id, BY).rows["reminders"] == 2
+    assert pipeline.rows(
+        "select state, reason, token, last, forced_by, forced_why from fleet.reminders order by number"
+    ) == [
+        ("SENT", None, None, False, "operator", traces.ERASED),
+        ("SKIPPED", "erased", None, False, "operator", "asked by phone"),
+    ]
+    assert eraser.plan(client.user_id).rows["reminders"] == 0
+    sections = exported(pipeline, client)["sections"]
+    assert {name: len(sections[name]) for name in tables} == tables
 
 
 def test_events_of_stripe_keep_what_they_point_to_and_nothing_of_the_person(

@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from providers.base import EmailMessage, Receipt
-from services.notifications import catalogue, words
+from services.notifications import catalogue, subject, words
 from services.notifications.carriers import EmailCarrier, PhoneCarrier, WhatsAppCarrier
 from services.notifications.delivery import Drain
 from services.notifications.template_codes import Template
+from tests.notifications.arrears import open_arrears
 from tests.notifications.pipeline import APP_URL, LEASE, POLICY, RENDERER, never
 from tests.notifications.prospects import Prospects
 from tests.notifications.reading import HOSTILE, Page
 from tests.notifications.test_catalogue import ANNOUNCED
-from tests.notifications.test_notices import notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from providers.base import PhoneMessage
     from tests.notifications.pipeline import Clock, Pipeline
     from workers.dev.application import Application
+    from workers.dev.sandbox.client import SandboxClient
 
-# Their services come with payments and reminders; nothing writes them yet.
-UNWRITTEN = {Template.REMINDER, Template.ORDER_CANCELLED, Template.WELCOME_BACK}
 # To people without an account, by e-mail alone.
 LETTERS = {Template.PAYMENT_LINK, Template.PAYMENT_LINK_REMINDER}
 NAMES: Mapping[str, str] = {"plain": "Camille Exemple"} | {
@@ -88,7 +87,9 @@ class Reader:
         return [PhoneCarrier(*usual, "FR"), whatsapp]
 
 
-def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipeline, clock: Clock) -> None:
+def test_every_message_is_worded_from_real_rows(
+    app: Application, pipeline: Pipeline, clock: Clock, sandbox: SandboxClient
+) -> None:
     for number, name in enumerate(NAMES.values()):
         client = app.pay(app.register(f"client{number}@example.com", name, phone=f"+3363998000{number}"))
         for act, _, _ in ANNOUNCED.values():
@@ -96,7 +97,7 @@ def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipe
         own = app.notify(client, f"Titre {name}"[:200], f"Bonjour {name}\nà lundi")
         app.deliver(own, "EMAIL", client.email)
         app.deliver(own, "WHATSAPP", client.email)
-        notice(pipeline, client)
+    in_arrears(app, pipeline, sandbox)
     written = letters(pipeline)
     pipeline.fan_out().run(never)
     pipeline.notices().run(never)
@@ -107,9 +108,7 @@ def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipe
         )
 
     told = {(email.category, locale) for _, locale, email in emails.emails}
-    assert told == {
-        (template, locale) for template in Template if template not in UNWRITTEN for locale in words.LOCALES
-    }
+    assert told == {(template, locale) for template in Template for locale in words.LOCALES}
     assert {claimed.full_name for claimed, _, _ in emails.emails} == set(NAMES.values())
     assert len([claimed for claimed, _, _ in emails.emails if claimed.delivery_id in written]) == 4 * len(
         NAMES
@@ -122,14 +121,26 @@ def test_every_message_is_worded_from_real_rows(app: Application, pipeline: Pipe
         person = claimed.user_id
         opt_out = None if route.mandatory or person is None else _unsubscribe(person, route.category)
         assert email.unsubscribe_url == opt_out
-        assert set(page.links) == {f"{APP_URL}{claimed.action_url}", opt_out} - {None}
+        assert set(page.links) == {subject.absolute(APP_URL, claimed.action_url), opt_out} - {None}
     rung = {claimed.template_code for claimed, _, _ in phones.texts}
-    assert (
-        rung >= {t for t, route in catalogue.ROUTES.items() if "SMS" in route.channels} - UNWRITTEN - LETTERS
-    )
+    assert rung >= {t for t, route in catalogue.ROUTES.items() if "SMS" in route.channels} - LETTERS
     for _, _, text in phones.texts:
         assert text.body.strip()
         assert "None" not in text.body
+
+
+def in_arrears(app: Application, pipeline: Pipeline, sandbox: SandboxClient) -> None:
+    """All are reminded: one half pays and is given it back, the other half's orders are cancelled."""
+    late = [
+        app.register(f"late{number}@example.com", name, phone=f"+336399800{number}")
+        for number, name in enumerate(NAMES.values(), 10)
+    ]
+    half = len(late) // 2
+    with open_arrears(pipeline, sandbox) as arrears:
+        arrears.remind(late)
+        for client in late[:half]:
+            arrears.pay_and_get_back(client)
+        arrears.give_up(len(late) - half)
 
 
 def letters(pipeline: Pipeline) -> set[UUID]:

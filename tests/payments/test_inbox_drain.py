@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -120,7 +120,7 @@ def test_a_refund_whose_sum_is_known_needs_no_question(books: Books, told: objec
     paid = books.account.give_back(books.account.pay(checkout), 100)
     books.cashier().checkout(checkout.session_id, Learned.CHECK)
     assert paid.payment is not None
-    about = {"payment_intent": paid.payment.payment_id, "amount_refunded": told}
+    about: dict[str, Any] = {"payment_intent": paid.payment.payment_id, "amount_refunded": told}
     books.push(books.account.tell("charge.refunded", "ch_1", **about))
     books.inbox().run(never)
     assert len(books.account.calls) == (1 if told in (99, 100) else 2)

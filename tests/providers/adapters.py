@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +21,7 @@ from providers.errors import (
     Transient,
     Undeliverable,
 )
+from providers.payments import NewCheckout
 from providers.sendgrid import SendGridEmail
 from providers.stripe import StripePayments
 from providers.twilio import TwilioMessages, TwilioSender
@@ -282,10 +284,47 @@ class StripeCase:
         return str(UUID(urlsplit(request.path).path.rpartition("/pi_")[2]))
 
 
+class StripeMakerCase(StripeCase):
+    """What is made under an idempotency key may be made again."""
+
+    name = "stripe-maker"
+
+    def send(self, adapter: StripePayments, token: UUID) -> Any:
+        made = adapter.create(checkout(token), f"reminder:{token}")
+        return SimpleNamespace(message_id=made.session_id)
+
+    def accepted(self, message_id: str) -> Reply:
+        times = {"created": 1, "expires_at": 2}
+        session = {"id": message_id, "status": "open", "payment_status": "unpaid", "payment_intent": None}
+        return told(200, {**session, **times, "customer_details": {"email": RECIPIENT}})
+
+    def token_in(self, request: Request) -> str:
+        (token,) = parse_qs(request.body.decode())["client_reference_id"]
+        assert request.headers["idempotency-key"] == f"reminder:{token}"
+        return token
+
+
+def checkout(token: UUID, **changed: Any) -> NewCheckout:
+    fields: dict[str, Any] = {
+        "reference": str(token),
+        "product": "Création d’une LLC",
+        "amount": 99_900,
+        "currency": "EUR",
+        "metadata": {"order_id": str(token)},
+        "success_url": "https://app.example.com/payment/success?session_id={CHECKOUT_SESSION_ID}",
+        "cancel_url": "https://app.example.com/payment/cancelled",
+        "expires_at": datetime(2026, 11, 23, 8, tzinfo=UTC),
+        "email": RECIPIENT,
+        **changed,
+    }
+    return NewCheckout(**fields)
+
+
 CASES: tuple[AdapterCase, ...] = (
     SendGridCase(),
     TwilioCase("SMS", Rejected),
     WhatsAppCase("WHATSAPP", Undeliverable),
     TwilioLookupCase(),
     StripeCase(),
+    StripeMakerCase(),
 )

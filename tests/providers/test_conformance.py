@@ -227,13 +227,13 @@ def test_headers_do_not_leak_between_calls(
     case: AdapterCase, stub: StubServer, hasty: PooledTransport
 ) -> None:
     stub.default = case.accepted("made-up")
-    adapter = case.make(stub.url, KEY, hasty, lambda: NOW)
-    case.send(adapter, uuid4())
+    adapter, token = case.make(stub.url, KEY, hasty, lambda: NOW), uuid4()
+    case.send(adapter, token)
     hasty.request("POST", stub.url, {"X-Once": "only"}, b"")
     stub.script.append(Reply(500))
     with suppress(ProviderError):
-        case.send(adapter, uuid4())
-    case.send(adapter, uuid4())
+        case.send(adapter, token)
+    case.send(adapter, token)
     first, once, *others = stub.requests
     assert once.headers["x-once"] == "only"
     assert all(other.headers == first.headers for other in others)

@@ -40,7 +40,7 @@ MATRIX = """\
 | document_reviews | r | - | - | r | riudt |
 | payment_links | - | - | - | riu | riudt |
 | orders | r | - | - | r | riudt |
-| payment_reminders | r | - | - | r | riudt |
+| payment_reminders | r | - | - | riu | riudt |
 | events | r | - | - | ri | ri |
 | notifications | ru | - | - | ri | riudt |
 | notification_deliveries | r | - | - | riu | riudt |

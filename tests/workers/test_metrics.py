@@ -175,6 +175,36 @@ def test_findings_and_how_payments_were_learned_of(sessions: sessionmaker[Sessio
     assert found["fleet_payments_polled_share_warning"] == {(): 0.25}
 
 
+def test_reminders_of_a_month_are_told(sessions: sessionmaker[Session], clock: Clock) -> None:
+    assert told(sessions, clock)["fleet_reminders_last_month"] == {
+        ("SENT",): 0,
+        ("CLICKED",): 0,
+        ("PAID",): 0,
+    }
+    for state, days, clicked, paid in (
+        *(("SENT", 1, True, True), ("SENT", 29, True, False), ("SENT", 2, False, False)),
+        *(("SENT", 31, True, True), ("CLAIMED", None, False, False), ("SKIPPED", None, False, False)),
+    ):
+        change(
+            sessions,
+            "insert into fleet.reminders (order_id, number, user_id, claimed_at, due_at, state, amount,"
+            "  currency, sent_at, clicked_at, paid_at)"
+            " values (gen_random_uuid(), 1, gen_random_uuid(), :now, :now, :state, 99900, 'USD', :at,"
+            "  case when :clicked then cast(:at as timestamptz) end,"
+            "  case when :paid then cast(:at as timestamptz) end)",
+            now=clock.now,
+            state=state,
+            at=None if days is None else clock.now - timedelta(days=days),
+            clicked=clicked,
+            paid=paid,
+        )
+    assert told(sessions, clock)["fleet_reminders_last_month"] == {
+        ("SENT",): 3,
+        ("CLICKED",): 2,
+        ("PAID",): 1,
+    }
+
+
 def test_codes_without_number_do_not_fill_prometheus(
     sessions: sessionmaker[Session], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,7 @@ def attempt(sessions: sessionmaker[Session], delivery_id: UUID) -> None:
 def test_nothing_is_due_on_a_quiet_day(sessions: sessionmaker[Session], clock: Clock) -> None:
     assert due(sessions, clock) == []
     quiet = states(sessions, clock)
-    assert quiet.keys() == {"fanout", "notices", "advances", "inbox", "payments", "lookups"}
+    assert quiet.keys() == {"fanout", "notices", "advances", "reminders", "inbox", "payments", "lookups"}
     assert all(counts(state) == (0, 0, 0, 0, 0) for state in quiet.values())
     assert all(state.oldest_due_seconds is None for state in quiet.values())
 

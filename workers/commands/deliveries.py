@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from db.queries import failures, interventions
+from db.queries import failures
 from db.queries.failures import Wanted
+from workers import steering
 from workers.clock import utc_now
 from workers.commands.asking import Since, Who, Why, Yes, agreed, moment
-from workers.commands.costs import PRICES_OF, estimated, told
+from workers.commands.costs import told
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from db.queries.failures import Listed, Price
-
-MOST = 10_000
+    from workers.steering import Retrying
 
 Channel = Annotated[str | None, typer.Option(help="EMAIL, WHATSAPP, SMS, IN_APP or PUSH.")]
 Code = Annotated[str | None, typer.Option(help="That ended with this code, such as http_400 or 30006.")]
@@ -35,7 +32,7 @@ def deliveries(
     code: Code = None,
     template: Template = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=steering.MOST, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List deliveries, the newest first; without names and addresses. fleet explain tells one's whole story.
@@ -94,40 +91,32 @@ def retry(
     wanted = Wanted(chosen, _upper(channel), None, code, _upper(template), moment(since))
     with database() as sessions:
         with sessions() as session:
-            found = failures.find(session, wanted, MOST)
-            paid = failures.prices(session, utc_now() - PRICES_OF)
-        able = [d for d in found if d.obstacle is None]
-        left = [d for d in found if d.obstacle and (chosen or d.status in {"FAILED", "BOUNCED"})]
+            plan = steering.plan_retry(session, wanted, utc_now())
         if as_json and not yes:
-            print_json({"retry": able, "left": left, "cost": _cost(able, paid)})
+            print_json({"retry": plan.able, "left": plan.left, "cost": plan.cost})
             return
         if not as_json:
-            _say(able, left, paid)
-        if not able:
+            _say(plan)
+        if not plan.able:
             raise fail("None of them can be sent once more.", Exit.NO)
         by = agreed(yes=yes, who=who, why=why)
         if by is None:
             return
         with sessions.begin() as session:
-            again = failures.retry(session, [d.delivery_id for d in able])
-            details = {"code": code, "channel": channel, "since": since, "of": len(again)}
-            interventions.record(session, by, "retry", details, again)
+            details = {"code": code, "channel": channel, "since": since}
+            again = steering.retry(session, [d.delivery_id for d in plan.able], by, details)
     if as_json:
         print_json({"retried": again})
     else:
         console.print(f"{len(again)} are due again.")
 
 
-def _say(able: Sequence[Listed], left: Sequence[Listed], paid: Sequence[Price]) -> None:
-    for (channel, code), count in sorted(Counter((d.channel, d.code or "-") for d in able).items()):
+def _say(plan: Retrying) -> None:
+    for (channel, code), count in sorted(Counter((d.channel, d.code or "-") for d in plan.able).items()):
         console.print(f"{count} on {channel} that ended with {code}", markup=False)
-    for obstacle, count in sorted(Counter(d.obstacle for d in left).items()):
+    for obstacle, count in sorted(Counter(d.obstacle for d in plan.left).items()):
         console.print(f"{count} left out: {obstacle}", style="yellow", markup=False)
-    console.print(f"{len(able)} in all; cost: {told(_cost(able, paid))}", markup=False)
-
-
-def _cost(able: Sequence[Listed], paid: Sequence[Price]) -> dict[str, float]:
-    return estimated(Counter(d.channel for d in able), paid)
+    console.print(f"{len(plan.able)} in all; cost: {told(plan.cost)}", markup=False)
 
 
 def _upper(word: str | None) -> str | None:

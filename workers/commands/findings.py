@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from db.queries import findings, interventions
+from db.queries import findings
 from services.payments.words import FindingKind  # noqa: TC001 - read by Typer
+from workers import steering
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed
 from workers.commands.opened import database
@@ -84,9 +85,7 @@ def resolve(finding: Id, *, why: Why = None, who: Who = None, yes: Yes = False) 
         if by is None:
             return
         with sessions.begin() as session:
-            done = findings.resolve(session, wanted, by.who, by.why, utc_now())
-            if done:
-                interventions.record(session, by, "resolve", {"kind": found.kind}, [wanted])
+            done = steering.resolve(session, found, by, utc_now())
     if not done:
         raise fail(f"{wanted} has just been resolved by somebody else.", Exit.NO)
     console.print(f"{wanted} is resolved.")

@@ -122,6 +122,11 @@ def addresses(stack: Stack) -> Table:
     env = stack.environment
     table.add_row("Mail that was sent", stack.addresses["sandbox"])
     table.add_row("Phones", f"{stack.addresses['sandbox']}/phones")
+    table.add_row("Payments", f"{stack.addresses['sandbox']}/payments")
+    user = env.get("FLEET_OPS_USER", "operator")
+    table.add_row(
+        "Operators' pages", f"{stack.addresses['ingress']}/ops  ({user} / {env['FLEET_OPS_PASSWORD']})"
+    )
     if "flower" in stack.children:
         user = env.get("FLEET_FLOWER_USER", "operator")
         table.add_row("Flower", f"{stack.addresses['flower']}  ({user} / {env['FLEET_FLOWER_PASSWORD']})")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from db.queries import channels, dead_letters, failures, interventions
-from db.queries.channels import Pause
+from db.queries import dead_letters
 from db.queries.dead_letters import Meant
 from tasks.wakeups import CHANNELS, QUEUE_OF_CHANNEL
+from workers import steering
 from workers.clock import utc_now
 from workers.commands.asking import Since, Who, Why, Yes, agreed, moment, somebody, span
-from workers.commands.costs import PRICES_OF, estimated, told
+from workers.commands.costs import told
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json
 
@@ -24,8 +22,7 @@ if TYPE_CHECKING:
 
     from db.queries.dead_letters import DeadLetter
 
-QUEUES = ("fanout", "notices", "advances", "inbox", "payments", *QUEUE_OF_CHANNEL.values())
-A_LONG_TIME = timedelta(days=3650)
+QUEUES = ("fanout", "notices", "advances", "reminders", "inbox", "payments", *QUEUE_OF_CHANNEL.values())
 
 Queue = Annotated[str | None, typer.Option(help=f"Only of this queue: {', '.join(QUEUES)}.")]
 Error = Annotated[str | None, typer.Option(help="Only those parked with this error, as the list shows it.")]
@@ -65,21 +62,17 @@ def replay(
     meant = Meant(_queue(queue), ids, error, moment(since))
     with database() as sessions:
         with sessions() as session:
-            found = dead_letters.find(session, meant)
-            paid = failures.prices(session, utc_now() - PRICES_OF)
-        console.print(_table(found))
-        if not found:
+            plan = steering.plan_replay(session, meant, utc_now())
+        console.print(_table(plan.letters))
+        if not plan.letters:
             raise fail("No dead letter is meant by that.", Exit.NO)
-        cost = told(estimated(Counter(letter.queue.upper() for letter in found), paid))
-        console.print(f"{len(found)} in all; cost: {cost}", markup=False)
+        console.print(f"{len(plan.letters)} in all; cost: {told(plan.cost)}", markup=False)
         by = agreed(yes=yes, who=who, why=why)
         if by is None:
             return
         with sessions.begin() as session:
-            dead_letters.replay(session, found, utc_now())
-            letters = [f"{letter.queue} {letter.id}" for letter in found]
-            interventions.record(session, by, "replay", {"letters": letters})
-    console.print(f"{len(found)} are due again.")
+            steering.replay(session, plan.letters, by, utc_now())
+    console.print(f"{len(plan.letters)} are due again.")
 
 
 def pause(
@@ -92,13 +85,10 @@ def pause(
     who: Who = None,
 ) -> None:
     """Stop sending on a channel. What is under way ends; the rest stays due, and burns no try."""
-    name, now = _channel(channel), utc_now()
+    name, length = _channel(channel), span(for_) if for_ else None
     by = somebody(who=who, why=why)
-    until = now + (span(for_) if for_ else A_LONG_TIME)
     with database() as sessions, sessions.begin() as session:
-        wanted = Pause(name, "BY_HAND", "by_hand", f"{by.who}: {by.why}", now, until)
-        channels.pause(session, wanted, after_probe=False)
-        interventions.record(session, by, "pause", {"channel": name, "until": until})
+        until = steering.pause(session, name, length, by, utc_now())
     console.print(
         f"{name} is paused" + (f" until {until:%Y-%m-%d %H:%M:%S} UTC." if for_ else " until resumed.")
     )
@@ -114,10 +104,7 @@ def resume(
     name = _channel(channel)
     by = somebody(who=who, why=why)
     with database() as sessions, sessions.begin() as session:
-        paused = next((p for p in channels.pauses(session) if p.channel == name), None)
-        if paused is not None:
-            channels.resume(session, name)
-            interventions.record(session, by, "resume", {"channel": name, "kind": paused.kind})
+        paused = steering.resume(session, name, by)
     if paused is None:
         raise fail(f"{name} is not paused.", Exit.NO)
     console.print(f"{name} goes on; it was paused as {paused.kind}: {paused.code}.", markup=False)

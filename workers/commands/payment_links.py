@@ -15,7 +15,7 @@ from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json
-from workers.commands.suppressed import masked
+from workers.masking import masked
 from workers.settings import Settings
 
 if TYPE_CHECKING:

@@ -6,18 +6,22 @@ import os
 import secrets
 import signal
 from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 import uvicorn
 from celery.beat import Service
 from celery.signals import worker_shutting_down
+from sqlalchemy.orm import Session, sessionmaker
 from tornado.options import options as flower_options
 
+from db.engine import make_engine
 from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
 from tasks.wakeups import QUEUES
 from workers import logs
-from workers.bootstrap import Fleet, make_fleet
+from workers.bootstrap import make_fleet
+from workers.celery_app import make_app
 from workers.clock import utc_now
 from workers.commands.output import console
 from workers.ingress.app import Ingress
@@ -26,7 +30,10 @@ from workers.ingress.pages_unsubscribe import UnsubscribePage
 from workers.ingress.serving import server_config
 from workers.ingress.sources import TOLERANCE_SECONDS
 from workers.links import make_links, make_unsubscribe
+from workers.ops.app import make_operators_pages
+from workers.payments import make_payments
 from workers.relay import Relay
+from workers.reminders import make_reminder_page
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,10 +58,15 @@ def _on_stop_signals(stop: Callable[[], None]) -> None:
         signal.signal(number, handle)
 
 
-def _fleet() -> Fleet:
+def _settings() -> Settings:
     settings = Settings.load()
     logs.configure(settings.log_level)
-    return make_fleet(settings)
+    return settings
+
+
+def _sessions(settings: Settings) -> sessionmaker[Session]:
+    """For processes that send nothing themselves, and need neither words nor drains."""
+    return sessionmaker(make_engine(settings.database_url.get_secret_value()), expire_on_commit=False)
 
 
 def worker(
@@ -66,7 +78,7 @@ def worker(
     unknown = sorted(set(queues.split(",")) - set(QUEUES))
     if unknown:
         raise typer.BadParameter(f"no such queue: {', '.join(unknown)}; there are {', '.join(QUEUES)}")
-    fleet = _fleet()
+    fleet = make_fleet(_settings())
 
     def stop(**_: object) -> None:
         fleet.stopping.set()
@@ -88,16 +100,15 @@ def worker(
 
 def relay() -> None:
     """Run a relay: wakes the workers as soon as something is due. Several do no harm."""
-    fleet = _fleet()
-    _on_stop_signals(fleet.stopping.set)
-    url = fleet.settings.database_url.get_secret_value()
-    Relay(url, fleet.sessions, fleet.celery, fleet.stopping, utc_now).run()
+    settings, stopping = _settings(), Event()
+    _on_stop_signals(stopping.set)
+    url = settings.database_url.get_secret_value()
+    Relay(url, _sessions(settings), make_app(settings), stopping, utc_now).run()
 
 
 def beat() -> None:
     """Run beat: ticks what no event starts. Several do no harm."""
-    fleet = _fleet()
-    service = Service(fleet.celery)
+    service = Service(make_app(_settings()))
     # Celery's own command raises out of the signal's handler, and now and then goes on ticking.
     _on_stop_signals(service.stop)
     service.start()
@@ -107,10 +118,11 @@ def ingress(
     host: Host = LOOPBACK, port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080
 ) -> None:
     """Run the ingress: takes the providers' callbacks, tells health and metrics. Several do no harm."""
-    fleet = _fleet()
-    settings = fleet.settings
+    settings = _settings()
+    sessions = _sessions(settings)
+    checkouts = make_payments(settings, sessions).checkouts
     application = Ingress(
-        sessions=fleet.sessions,
+        sessions=sessions,
         sendgrid=SendGridSignatures(settings.sendgrid_webhook_public_key, TOLERANCE_SECONDS),
         twilio=TwilioSignatures(settings.twilio_auth_token.get_secret_value()),
         stripe=StripeSignatures([each.get_secret_value() for each in settings.stripe_webhook_secret]),
@@ -119,8 +131,10 @@ def ingress(
         poll_share_warning=settings.poll_share_warning,
         clock=utc_now,
         pages=(
-            *ShortLinks(make_links(settings, fleet.sessions)).routes(),
-            *UnsubscribePage(make_unsubscribe(settings, fleet.sessions), settings.locale).routes(),
+            *ShortLinks(make_links(settings, sessions)).routes(),
+            *make_reminder_page(settings, sessions, checkouts).routes(),
+            *UnsubscribePage(make_unsubscribe(settings, sessions), settings.locale).routes(),
+            *make_operators_pages(settings, sessions, make_app(settings)),
         ),
     )
     # uvicorn shuts down on SIGINT, and then raises it once more for its caller.
@@ -137,20 +151,20 @@ def flower(
     ] = False,
 ) -> None:
     """Run Flower on the fleet's broker: always with a password, to look at only unless asked."""
-    fleet = _fleet()
-    given = fleet.settings.flower_password
+    settings = _settings()
+    given = settings.flower_password
     password = given.get_secret_value() if given else secrets.token_urlsafe(18)
     if given is None:
         console.print(f"FLEET_FLOWER_PASSWORD is not set; for this run the password is {password}")
     import flower.options  # noqa: F401, PLC0415 - defines the options, among them --address, when imported
 
     # Not on the command line, where every user of the machine could read the password.
-    flower_options.basic_auth = [f"{fleet.settings.flower_user}:{password}"]
+    flower_options.basic_auth = [f"{settings.flower_user}:{password}"]
     flower_options.address = host
     flower_options.port = port
     flower_options.read_only = not allow_changes
     flower_options.max_tasks = FLOWER_TASKS
-    fleet.celery.start(["flower"])
+    make_app(settings).start(["flower"])
 
 
 def register(app: typer.Typer) -> None:

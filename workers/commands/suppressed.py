@@ -16,6 +16,7 @@ from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed, somebody
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,14 +119,6 @@ def _address(given: str) -> str:
     except phones.UnreadableNumberError:
         pass
     raise typer.BadParameter("give an e-mail address, or a number with its country, such as +33639980000")
-
-
-def masked(address: str) -> str:
-    """Give enough of an address to know it again, and too little to write to it."""
-    if "@" in address:
-        name, _, domain = address.rpartition("@")
-        return f"{name[:1]}…@{domain}"
-    return f"{address[:3]}…{address[-2:]}"
 
 
 def _table(found: Sequence[Suppressed]) -> Table:

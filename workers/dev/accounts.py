@@ -23,6 +23,10 @@ CHANNELS: Final = ("EMAIL", "WHATSAPP", "SMS")
 _OPEN = text("""
     select
       (select count(*) from fleet.outbox) + (select count(*) from fleet.dispatch) +
+      (select count(*) from fleet.notices where told_at is null) +
+      (select count(*) from public.notifications n
+       where not exists (select from public.notification_deliveries d where d.notification_id = n.id)) +
+      (select count(*) from fleet.reminders where state = 'CLAIMED') +
       (select count(*) from public.notification_deliveries where status = 'PENDING')
 """)
 
@@ -36,14 +40,15 @@ _UNTOLD = text("""
 """)
 
 _OVERVIEW = text("""
-    select coalesce(e.event_type::text, '(none: own words)') as event, count(distinct e.id) as events,
-      count(distinct n.id) as notifications, d.channel::text, d.status::text, count(*) as deliveries,
+    select coalesce(e.event_type::text, n.template_code, '(none: own words)') as event,
+      count(distinct e.id) as events, count(distinct n.id) as notifications, d.channel::text,
+      d.status::text, count(*) as deliveries,
       count(distinct d.provider_message_id) as ids, min(d.provider_message_id) as some_id
     from public.notification_deliveries d
     join public.notifications n on n.id = d.notification_id
     left join public.events e on e.id = n.event_id
-    group by e.event_type, d.channel, d.status
-    order by e.event_type, d.channel, d.status
+    group by 1, e.event_type, d.channel, d.status
+    order by e.event_type, 1, d.channel, d.status
 """)
 
 _DELIVERIES = text("""
@@ -111,7 +116,7 @@ class Accounts:
 
 
 def unsettled(session: Session) -> int:
-    """How many events and deliveries have not had their last word."""
+    """How many events, notices, reminders and deliveries have not had their last word."""
     return int(session.execute(_OPEN).scalar_one())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ class Client:
     email: str
     order_id: UUID
     dossier_id: UUID | None = None
+    phone: str | None = None
 
 
 class Application:
@@ -56,7 +57,7 @@ class Application:
             user_id,
             product,
         )
-        return Client(user_id, email, order_id)
+        return Client(user_id, email, order_id, phone=phone)
 
     def pay(self, client: Client) -> Client:
         """The client pays: order PAID, profile ACTIVE, dossier with its steps, and the events of it."""
@@ -78,7 +79,7 @@ class Application:
         self._do("update orders set dossier_id = %s where id = %s", dossier_id, client.order_id)
         self.event("DOSSIER_CREATED", "dossier", dossier_id)
         self.event("PAYMENT_RECEIVED", "order", client.order_id)
-        return Client(client.user_id, client.email, client.order_id, dossier_id)
+        return replace(client, dossier_id=dossier_id)
 
     def upload(self, client: Client, document_type: str) -> UUID:
         """The client uploads a document; the platform's trigger writes the event."""
@@ -198,6 +199,9 @@ class Application:
         if row is None:
             raise LookupError(f"nothing came back from: {statement[:60]}")
         return row
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        return self._connection.execute(statement.encode(), values).fetchall()
 
     def _do(self, statement: str, *values: object) -> None:
         self._connection.execute(statement.encode(), values)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import redis
 from rich.table import Table
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 from db.engine import make_engine
 from db.seed import seed
 from workers.dev import accounts
-from workers.dev.application import Application, Client
 from workers.dev.embedded.folders import claim
 from workers.dev.processes import wait_until
+from workers.dev.shop import Shop
 from workers.dev.stack import Stack, bare_environment
+from workers.dev.story import BOUNCES, DAYS, DUPLICATES, Story, StoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,19 +34,11 @@ CLIENTS_BEFORE, CLIENTS_AFTER = 16, 8
 KILL_AFTER = 20
 """Messages accepted before the worker is killed: in the middle of a batch."""
 
-DUPLICATES = 1
-"""Deliveries that the application inserts a second time."""
-
-BOUNCES = 2
-"""E-mails to the address that is gone."""
-
 LATENCY_SECONDS = 0.1
 SETTLED_SECONDS = 45.0
 
-# The last four digits say what the sandbox makes of it: see workers/dev/sandbox/behaviours.py.
-_NO_WHATSAPP, _WHATSAPP_FAILS_LATER = "+33639989903", "+33639989924"
-
-_NAMES = ("Camille Exemple", "Andrea Sample", "Maxime O’Exemple", "Sacha <b>Beispiel</b>")
+REMINDERS = "send-reminders"
+"""The entry of the timetable that has people reminded."""
 
 # Everything happens sooner than in production, so that the demo tells in seconds what takes minutes.
 _SOONER = {
@@ -92,40 +86,26 @@ def run(parent: Path, console: Console, after: Callable[[Stack], None] | None) -
 
 def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
     began = time.monotonic()
-    expected: Counter[str] = Counter()
     with Session(engine) as session, session.begin():
         seed(session)
-    with Application(stack.owner_url) as application, stack.sandbox as sandbox:
+    with Shop(stack.owner_url, stack.environment) as shop, stack.sandbox as sandbox:
+        story = Story(shop, sandbox, stack.environment["PUBLIC_URL"])
         page = stack.addresses["sandbox"]
         console.print(
             f"While it plays, the mail is at {page}, and the phones at {page}/phones.", soft_wrap=True
         )
-        console.print(f"{CLIENTS_BEFORE} clients register, pay and hand in their documents.")
-        for number in range(CLIENTS_BEFORE):
-            expected += _live(application, number)
-        if not wait_until(lambda: sandbox.stats().accepted >= KILL_AFTER, SETTLED_SECONDS):
-            console.print("The sandbox accepted nothing; see the logs.", style="bold red")
-        stack.children["worker"].kill()
-        at_kill = sandbox.stats().accepted
-        console.print(
-            f"The worker is killed with SIGKILL after {at_kill} messages were accepted, and started again."
-        )
-        stack.revive()
-        console.print(f"{CLIENTS_AFTER} more clients come, and the broker is wiped under their events.")
-        for number in range(CLIENTS_BEFORE, CLIENTS_BEFORE + CLIENTS_AFTER):
-            expected += _live(application, number)
-            if number == CLIENTS_BEFORE + CLIENTS_AFTER // 2:
-                _wipe(stack)
-        _wipe(stack)
-        console.print("One has no WhatsApp, to one WhatsApp fails later, and one e-mail address is gone.")
-        expected += _hard_to_reach(application)
-        expected += _own_words(application)
+        faults = []
+        try:
+            _tell(stack, story, console)
+        except StoryError as error:
+            faults.append(f"The story broke off: {error}")
         with console.status("The fleet works it off"), Session(engine) as session:
             settled = wait_until(lambda: _settled(session), SETTLED_SECONDS)
         with Session(engine) as session:
             phone_messages = sandbox.phone_messages(inbound=False)
-            checked = accounts.check(session, sandbox.messages(), phone_messages, expected)
+            checked = accounts.check(session, sandbox.messages(), phone_messages, story.worth)
             console.print(accounts.overview(session))
+        checked.faults += faults
         planted = {"duplicates": (checked.duplicates, DUPLICATES), "bounces": (checked.bounced, BOUNCES)}
         for what, (found, known) in planted.items():
             if found != known:
@@ -134,48 +114,64 @@ def _play(stack: Stack, engine: Engine, console: Console) -> Accounts:
             checked.faults.append("WhatsApp did not give way where it was refused and where it failed later")
         if not settled:
             checked.faults.append(f"not everything was settled within {SETTLED_SECONDS:g} s")
-    _report(console, checked, sum(expected.values()), time.monotonic() - began)
+    console.print(f"fleet reminders\n{stack.ask('reminders')}", markup=False, highlight=False)
+    _report(console, checked, story.worth.total(), time.monotonic() - began)
     return checked
 
 
-def _live(application: Application, number: int) -> Counter[str]:
-    """One client's story; returns how many notices it is worth, by address and number."""
-    email, phone = f"client{number:02}@example.com", f"+336399810{number:02}"
-    name = _NAMES[number % len(_NAMES)]
-    client = application.pay(application.register(email, name, phone=phone))  # welcome, payment
-    passport = application.upload(client, "PASSPORT")  # received
-    proof = application.upload(client, "PROOF_ADDRESS")  # received
-    application.review(passport, "APPROVED")  # approved
-    application.review(proof, "REJECTED", 'Page 2 manque : "l’adresse" est illisible & coupée.')  # rejected
-    application.complete_step(client, "QUALIFICATION")  # step completed
-    application.change_status(client, "FORM_SUBMITTED")  # status changed
-    application.write_message(client, "Bonjour, il nous manque une page.")  # new message
-    application.event("STEP_STARTED", "dossier", client.dossier_id or client.user_id)  # nobody is told
-    return Counter({email: 9, phone: 4})  # on the phone: welcome, payment, rejected, new message
+def _tell(stack: Stack, story: Story, console: Console) -> None:
+    """What happens, up to the end of what people do."""
+    if not wait_until(lambda: _listens(stack.addresses["ingress"]), SETTLED_SECONDS):
+        raise StoryError("the ingress does not listen; see the logs")
+    console.print(
+        f"{CLIENTS_BEFORE} clients register, pay on Stripe's page and hand in their documents."
+        " One more client's card is refused."
+    )
+    late = story.be_refused()
+    clients = [story.buy(number) for number in range(CLIENTS_BEFORE)]
+    for client in story.with_dossiers(clients):
+        story.hand_in(client)
+    if not wait_until(lambda: story.sandbox.stats().accepted >= KILL_AFTER, SETTLED_SECONDS):
+        raise StoryError("the sandbox accepted nothing; see the logs")
+    stack.children["worker"].kill()
+    at_kill = story.sandbox.stats().accepted
+    console.print(
+        f"The worker is killed with SIGKILL after {at_kill} messages were accepted, and started again."
+    )
+    stack.revive()
+    console.print(
+        f"{CLIENTS_AFTER} more clients come, and the broker is wiped under their payments and events."
+    )
+    clients = [story.buy(number) for number in range(CLIENTS_BEFORE, CLIENTS_BEFORE + CLIENTS_AFTER)]
+    _wipe(stack)
+    for client in story.with_dossiers(clients):
+        story.hand_in(client)
+    _wipe(stack)
+    console.print("One has no WhatsApp, to one WhatsApp fails later, and one e-mail address is gone.")
+    story.hard_to_reach()
+    story.own_words()
+    console.print(
+        f"{DAYS} days pass for the client whose card was refused: SQL sets the order back, and the day's run"
+        f" is started by hand, fleet run {REMINDERS}: ",
+        end="",
+    )
+    story.wait_for_days(late)
+    console.print(stack.ask("run", REMINDERS), markup=False, highlight=False)
+    story.come_back(late)
+    console.print(
+        "The reminder comes by e-mail, by WhatsApp and in-app; its link is followed, the order paid, and the"
+        " client welcomed back."
+    )
+    story.end()
+    if not story.is_welcomed_back(late):
+        raise StoryError("who came back was not welcomed back")
 
 
-def _hard_to_reach(application: Application) -> Counter[str]:
-    """Clients whom the first way does not lead to: WhatsApp gives way to SMS, and e-mails come back."""
-    gone = "client+bounce@example.com"
-    application.pay(application.register(gone, "Lou Exemple"))  # welcome, payment
-    expected = Counter({gone: 2})
-    for number, phone in enumerate((_NO_WHATSAPP, _WHATSAPP_FAILS_LATER)):
-        email = f"phone{number}@example.com"
-        application.pay(application.register(email, "Charlie Beispiel", phone=phone))
-        expected += Counter({email: 2, phone: 2})
-    return expected
-
-
-def _own_words(application: Application) -> Counter[str]:
-    """Notifications that the application writes itself: with a delivery, with it twice, and without any."""
-    client: Client = application.pay(
-        application.register("invite@example.com", "Noa Exemple")
-    )  # welcome, payment
-    with_delivery = application.notify(client, "Rendez-vous", "Votre rendez-vous est confirmé.")
-    application.deliver(with_delivery, "EMAIL", client.email)
-    application.deliver(with_delivery, "EMAIL", client.email)  # refused as a duplicate
-    application.notify(client, "Documents prêts", "Vos statuts sont à votre disposition.")
-    return Counter({client.email: 4})
+def _listens(address: str) -> bool:
+    """Whether callbacks arrive: one that comes too early is only tried again seconds later."""
+    place = urlsplit(address)
+    with socket.socket() as probe:
+        return probe.connect_ex((str(place.hostname), int(place.port or 0))) == 0
 
 
 def _settled(session: Session) -> bool:

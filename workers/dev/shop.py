@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import stripe
@@ -10,7 +10,7 @@ import stripe
 from workers.dev.application import Application, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
 _TIMEOUT = (3.0, 10.0)
@@ -99,6 +99,32 @@ class Shop(Application):
             "update orders set stripe_checkout_session_id = %s where id = %s", session.id, client.order_id
         )
         return OpenCheckout(session.id, session.url)
+
+    def with_dossiers(self, clients: Sequence[Client]) -> list[Client]:
+        """Those of the clients whose payment has led to a dossier, with it."""
+        rows = self._rows(
+            "select id, dossier_id from orders where dossier_id is not null and id = any(%s)",
+            [client.order_id for client in clients],
+        )
+        opened: dict[UUID, UUID] = dict(rows)
+        return [
+            replace(each, dossier_id=opened[each.order_id]) for each in clients if each.order_id in opened
+        ]
+
+    def is_suspended(self, client: Client) -> bool:
+        """Whether the client's profile is SUSPENDED."""
+        suspended: bool = self._row(
+            "select status = 'SUSPENDED' from profiles where id = %s", client.user_id
+        )[0]
+        return suspended
+
+    def set_back(self, client: Client, days: int) -> None:
+        """Let the client's order be some days older than it is."""
+        self._do(
+            "update orders set created_at = created_at - make_interval(days => %s) where id = %s",
+            days,
+            client.order_id,
+        )
 
     def payment_link(
         self, product: str, email: str, name: str | None = None, *, days: int = 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _STOP_SECONDS = 15.0
+_ASKED_SECONDS = 60.0
 _ROLE = "fleet"
 _ACCOUNT_SID = f"AC{'0' * 32}"
 
@@ -122,7 +124,8 @@ class Stack:
             *("--public-url", self.addresses["ingress"]),
         )
         self._fill_in(key, token, stripe)
-        self.environment.setdefault("FLEET_FLOWER_PASSWORD", secrets.token_urlsafe(12))
+        for door in ("FLEET_FLOWER_PASSWORD", "FLEET_OPS_PASSWORD"):
+            self.environment.setdefault(door, secrets.token_urlsafe(12))
         for name in self.processes:
             port = ("--port", str(ports[name])) if name in ports else ()
             self.spawn(name, name, *port)
@@ -137,6 +140,14 @@ class Stack:
         )
         self.children[name] = child
         return child
+
+    def ask(self, *command: str) -> str:
+        """Run a ``fleet`` command to its end, and give what it prints."""
+        program = [sys.executable, *self.program, *command]
+        done = subprocess.run(
+            program, env=self.environment, capture_output=True, text=True, timeout=_ASKED_SECONDS, check=False
+        )
+        return (done.stdout + done.stderr).strip()
 
     def revive(self) -> list[str]:
         """Start again what has ended by itself; return the names."""

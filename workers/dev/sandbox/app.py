@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from workers.dev.sandbox import (
+    accounts,
     checkout_pages,
     gallery,
     pages,
@@ -67,6 +68,7 @@ def create_app(settings: SandboxSettings) -> Starlette:
         routes=[
             *sendgrid.routes(sandbox, webhook),
             *sendgrid_erasure.routes(sandbox),
+            *accounts.routes(sandbox),
             *twilio.routes(sandbox, courses),
             *stripe.routes(sandbox, checkouts),
             Route("/health", _health, methods=["GET"]),

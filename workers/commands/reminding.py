@@ -1,24 +1,35 @@
-"""``fleet reminders``: what came of reminders, in sum and of one order."""
+"""Reminders: what came of them, in sum and of one order; and one sent by hand."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.orm import sessionmaker
 
+from db.engine import make_engine
 from db.queries import reminder_figures
 from services.notifications import words
-from workers.commands.asking import Since, moment
+from services.payments.by_hand import RefusedError
+from services.payments.sending import Result
+from workers import logs
+from workers.commands.asking import Since, Who, moment, somebody
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.payments import make_payments
+from workers.reminders import make_reminders
+from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from db.queries.reminder_figures import Reminded, Sent, Share
+    from services.payments.by_hand import Considered
+    from services.payments.reminding import Reminders
 
 _HEADINGS = {"number": "by number", "channel": "by channel", "month": "by month"}
 
@@ -50,6 +61,80 @@ def reminders(
         print_json({"order": found, "reminders": sent})
     else:
         _tell_order(found, sent)
+
+
+def remind(
+    *,
+    order: Annotated[str | None, typer.Option(help="The order to remind of, by its id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Or the person, by their id: of the oldest order.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it is too soon, or was often enough.")
+    ] = False,
+    why: Annotated[str | None, typer.Option(help="Why, for the record. Needed but with --dry-run.")] = None,
+    who: Who = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, or why nothing would.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remind of one order now. What is not due is refused, with the reason; --force is recorded.
+
+    Nobody can force what does not wait to be paid.
+
+    Example: fleet remind --order 0f8fad5b-d9cb-469f-a165-70867728950e --why "asked for by phone"
+    """
+    if (order is None) == (user is None):
+        raise typer.BadParameter("give either --order or --user")
+    order_id = None if order is None else uuid_argument(order)
+    user_id = None if user is None else uuid_argument(user)
+    by = None if dry_run else somebody(who=who, why=why)
+    with _reminders() as reminding:
+        try:
+            if by is None:
+                considered, result, detail = reminding.consider(order_id, user_id, force=force), None, ""
+            else:
+                done = reminding.remind(by, order_id, user_id, force=force)
+                considered, result, detail = done.considered, done.result, done.detail
+        except RefusedError as error:
+            mend = " --force sends it all the same." if error.forcible else ""
+            raise fail(f"{error}{mend}", Exit.NO) from None
+    if as_json:
+        print_json({"dry_run": dry_run, "reminder": considered, "result": result, "detail": detail})
+    else:
+        _say(considered, result, detail, dry_run=dry_run)
+    if result is Result.SKIPPED:
+        raise typer.Exit(Exit.NO)
+    if by is not None and result is None:
+        raise typer.Exit(Exit.AWAY)
+
+
+@contextmanager
+def _reminders() -> Iterator[Reminders]:
+    settings = Settings.load()
+    logs.configure("ERROR")
+    engine = make_engine(settings.database_url.get_secret_value())
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    try:
+        yield make_reminders(settings, sessions, make_payments(settings, sessions).checkouts)
+    finally:
+        engine.dispose()
+
+
+def _say(considered: Considered, result: Result | None, detail: str, *, dry_run: bool) -> None:
+    price = words.money(considered.amount, considered.currency, "en")
+    which = f"reminder {considered.number}{' (the last)' if considered.last else ''} of order"
+    told = f"{which} {considered.order_id}: {considered.product}, {price}"
+    against = f" Forced against: {', '.join(considered.forced)}." if considered.forced else ""
+    if dry_run:
+        told = f"Nothing was done. It would be {told}.{against}"
+    elif result is Result.SENT:
+        told = f"Sent {told}.{against}"
+    elif result is Result.SKIPPED:
+        told = f"Not sent, {detail}: {told}."
+    else:
+        reason = f" ({detail})" if detail else ""
+        told = f"Not sent yet{reason}, a worker sends it as soon as that is possible: {told}.{against}"
+    console.print(told, markup=False, highlight=False)
 
 
 def _tell_shares(shares: Sequence[Share], *, as_json: bool) -> None:
@@ -128,5 +213,6 @@ def _time(at: datetime | None) -> str:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command(rich_help_panel="Payments")(reminders)
+    app.command(rich_help_panel="Payments")(remind)
