@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-LOAD = kills.Load(kills=6, clients=48, pause=0.5, silent=False, settled=40)
+LOAD = kills.Load(kills=4, clients=48, pause=0.5, silent=False, settled=40)
 
 
-def test_six_kills(database: Database, redis_server: EmbeddedRedis, run_folder: Path) -> None:
+def test_four_kills(database: Database, redis_server: EmbeddedRedis, run_folder: Path) -> None:
     with redis.Redis.from_url(redis_server.url) as broker:
         broker.flushall()
     given = bare_environment(os.environ) | kills.ENVIRONMENT

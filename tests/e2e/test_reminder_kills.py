@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-LOAD = reminder_kills.Load(kills=5, orders=20, pause=1.0, settled=40)
+LOAD = reminder_kills.Load(kills=3, orders=12, pause=1.0, settled=40)
 
 
-def test_five_kills(database: Database, redis_server: EmbeddedRedis, run_folder: Path) -> None:
+def test_three_kills(database: Database, redis_server: EmbeddedRedis, run_folder: Path) -> None:
     with redis.Redis.from_url(redis_server.url) as broker:
         broker.flushall()
     given = bare_environment(os.environ) | reminder_kills.ENVIRONMENT

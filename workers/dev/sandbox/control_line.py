@@ -42,7 +42,7 @@ class ControlLine:
         """Close the kept connections."""
         self._pool.clear()
 
-    def wait_until_ready(self, seconds: float = 10.0) -> None:
+    def wait_until_ready(self, seconds: float = 30.0) -> None:
         """Return once the sandbox answers.
 
         Raises:
