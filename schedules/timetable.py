@@ -69,6 +69,7 @@ def timetable(reminders_at: time = time(9)) -> Sequence[Entry]:
         ),
         # Housekeeping.
         Entry("forget-links", Every(3600), "forget links that expired a month ago"),
+        Entry("retire-callbacks", Daily(time(3, 30)), "delete old callbacks that were worked off"),
     )
 
 

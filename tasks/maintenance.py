@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from db.queries import dispatch, links, queues
+from db.queries import dispatch, inbox, links, queues
 from tasks import wakeups
 from tasks.jobs import DatabaseJob
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FORGOTTEN_AFTER = timedelta(seconds=30)
 FORGOTTEN_WITHIN = timedelta(days=1)
 LINKS_REMEMBERED = timedelta(days=30)
-LINKS_BATCH = 1000
-LINKS_BATCHES = 100
+BATCH = 1000
+BATCHES = 100
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Sweeps:
         routing: Gives deliveries to notifications that have none.
         lookups: Puts down the questions to providers that nobody has put down.
         advancing: Knows the dossiers that an approval may move on.
+        callbacks_kept: How long what providers have posted is kept once it was worked off.
     """
 
     sessions: sessionmaker[Session]
@@ -78,6 +79,7 @@ class Sweeps:
     routing: Routing
     lookups: Lookups
     advancing: Advancing
+    callbacks_kept: timedelta
 
     def jobs(self) -> Mapping[str, Job]:
         """The jobs, by the names of their entries."""
@@ -86,6 +88,7 @@ class Sweeps:
             "queue-forgotten": self._queue_forgotten,
             "put-down-questions": self._put_down_questions,
             "forget-links": self._forget_links,
+            "retire-callbacks": self._retire_callbacks,
         }
         return {
             "wake-queues": WakeQueues(self.sessions, self.clock, self.wake),
@@ -110,16 +113,30 @@ class Sweeps:
 
     def _forget_links(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
         """Until then, whoever follows an expired link is told that it has."""
-        until, deleted = self.clock() - LINKS_REMEMBERED, 0
-        for _ in range(LINKS_BATCHES):
-            if should_stop():
-                break
-            with sessions.begin() as session:
-                batch = links.expire(session, until, LINKS_BATCH)
-            deleted += batch
-            if batch < LINKS_BATCH:
-                break
+        until = self.clock() - LINKS_REMEMBERED
+        deleted = _by_batches(sessions, should_stop, lambda session: links.expire(session, until, BATCH))
         return f"{deleted} links forgotten"
+
+    def _retire_callbacks(self, sessions: sessionmaker[Session], should_stop: Callable[[], bool]) -> str:
+        before = self.clock() - self.callbacks_kept
+        deleted = _by_batches(sessions, should_stop, lambda session: inbox.retire(session, before, BATCH))
+        return f"{deleted} callbacks retired"
+
+
+def _by_batches(
+    sessions: sessionmaker[Session], should_stop: Callable[[], bool], delete: Callable[[Session], int]
+) -> int:
+    """Delete batch by batch, each in a transaction of its own; what is left is for the next run."""
+    deleted = 0
+    for _ in range(BATCHES):
+        if should_stop():
+            break
+        with sessions.begin() as session:
+            batch = delete(session)
+        deleted += batch
+        if batch < BATCH:
+            break
+    return deleted
 
 
 def _woke(due: Sequence[str]) -> str:

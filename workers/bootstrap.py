@@ -142,7 +142,9 @@ def make_fleet(settings: Settings) -> Fleet:
     notifications.register(celery, works, stopping.is_set)
     byhand.register(celery, channels.drains, payments.cashier)
     wake = partial(wakeups.publish, celery)
-    sweeps = maintenance.Sweeps(sessions, utc_now, wake, routing, lookups, advancing)
+    sweeps = maintenance.Sweeps(
+        sessions, utc_now, wake, routing, lookups, advancing, timedelta(days=settings.callback_days)
+    )
     jobs = {
         **sweeps.jobs(),
         **_payment_jobs(settings, sessions, payments),

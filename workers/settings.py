@@ -125,6 +125,7 @@ class Settings(DatabaseSettings):
     whatsapp_retries: Retries = 3
     time_zone: Annotated[str, AfterValidator(kinds.zone)] = "Europe/Paris"
     quiet_hours: Annotated[str, AfterValidator(kinds.quiet)] = ""
+    callback_days: Annotated[int, Field(ge=31, le=3650)] = 90
     link_days: Annotated[int, Field(ge=1, le=365)] = 90
     hold_unknown: Annotated[frozenset[Sendable], NoDecode, BeforeValidator(kinds.words)] = frozenset()
     phone_region: Annotated[str, AfterValidator(kinds.region)] = "FR"

@@ -66,6 +66,11 @@ _POSTPONE = text("""
     where i.provider = r.provider and i.callback_id = r.callback_id
 """)
 
+_RETIRE = text("""
+    delete from fleet.inbox where ctid = any(array(
+      select ctid from fleet.inbox where handled_at < :before limit :limit))
+""")
+
 
 def store(session: Session, provider: str, rows: str, learned: str = "PUSHED") -> int:
     """Store callbacks under the provider's own ids, given as a JSON array of ``{callback_id, body}``.
@@ -103,3 +108,9 @@ def fail(session: Session, callback: Callback, error: str, park_after: int, now:
 def postpone(session: Session, rows: str, due_at: datetime) -> None:
     """Leave callbacks for later, given as a JSON array of ``{provider, callback_id}``; no fault of theirs."""
     session.execute(_POSTPONE, {"rows": rows, "due_at": due_at})
+
+
+def retire(session: Session, before: datetime, limit: int) -> int:
+    """Delete up to ``limit`` callbacks that were handled before a time; return how many."""
+    result: Any = session.execute(_RETIRE, {"before": before, "limit": limit})
+    return int(result.rowcount)

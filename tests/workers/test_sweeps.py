@@ -32,10 +32,11 @@ EXPECTED = {
     "queue-forgotten": "2 forgotten rows queued",
     "put-down-questions": "1 questions put down",
     "forget-links": "1 links forgotten",
+    "retire-callbacks": "1 callbacks retired",
 }
 TABLES = (
     *("fleet.outbox", "fleet.dispatch", "fleet.lookups", "fleet.links", "fleet.delivery_places"),
-    *("notification_deliveries", "notifications"),
+    *("fleet.inbox", "notification_deliveries", "notifications"),
 )
 
 
@@ -79,6 +80,11 @@ def found(
         "insert into fleet.links (token, kind, target, expires_at)"
         " values ('old', 'SHORT', 'https://app.example.com', now() - interval '30 days'),"
         " ('late', 'SHORT', 'https://app.example.com', now() - interval '29 days')",
+        "insert into fleet.inbox (provider, callback_id, body, handled_at, handled_as)"
+        " values ('twilio', 'old', '{}', now() - interval '91 days', 'FOREIGN'),"
+        " ('twilio', 'late', '{}', now() - interval '89 days', 'FOREIGN')",
+        "insert into fleet.inbox (provider, callback_id, body, parked_at)"
+        " values ('twilio', 'parked', '{}', now() - interval '91 days')",
     )
     minute = timedelta(minutes=1)
     woken: list[str] = []
@@ -89,6 +95,7 @@ def found(
         Routing(sessions, minute, clock, "FR"),
         Lookups(sessions, {"SMS": Unasked()}, "FR", LookupPolicy(minute, minute, minute), clock),
         Advancing(sessions, clock, frozenset(), RetryPolicy(), lambda: 0.5),
+        timedelta(days=90),
     )
     return Found(sweeps, woken)
 
