@@ -70,6 +70,8 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: DatabaseUrl
+    # The timetable is told by commands that only look at the database.
+    reminder_time: Annotated[time, AfterValidator(kinds.minutes)] = time(9)
 
     _skip_empty = model_validator(mode="before")(kinds.empty_is_missing)
 
@@ -143,7 +145,6 @@ class Settings(DatabaseSettings):
     manual_products: Annotated[frozenset[str], NoDecode, BeforeValidator(kinds.words)] = frozenset()
     mail_payment_links: bool = True
     payment_link_path: Annotated[str, AfterValidator(kinds.path)] = "/onboarding/{token}"
-    reminder_time: Annotated[time, AfterValidator(kinds.minutes)] = time(9)
     reminder_interval_days: Annotated[int, Field(ge=1, le=60)] = 3
     reminder_most: Annotated[int, Field(ge=1)] | None = None
     reminder_ladder: Annotated[str, AfterValidator(kinds.ladder)] = ""

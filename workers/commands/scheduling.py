@@ -17,13 +17,14 @@ from workers.bootstrap import make_fleet
 from workers.clock import utc_now
 from workers.commands.opened import database
 from workers.commands.output import AsJson, Exit, console, fail, print_json
-from workers.settings import Settings
+from workers.settings import DatabaseSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from schedules.standing import Standing
+    from schedules.timetable import Entry
 
 Check = Annotated[
     bool,
@@ -33,12 +34,16 @@ Check = Annotated[
 ]
 
 
+def _timetable() -> Sequence[Entry]:
+    return timetable(DatabaseSettings.load().reminder_time)
+
+
 def schedule(*, check: Check = False, as_json: AsJson = False) -> None:
     """Show the timetable: what each entry does and when, its last run and what came of it, its next run."""
     now = utc_now()
     with database() as sessions, sessions() as session:
         found = rows.read(session)
-    entries = [standing(entry, found.get(entry.name), now) for entry in timetable()]
+    entries = [standing(entry, found.get(entry.name), now) for entry in _timetable()]
     if as_json:
         print_json([_plain(each) for each in entries])
     else:
@@ -61,7 +66,7 @@ def run(
 
     Refused while a worker is at it.
     """
-    names = [entry.name for entry in timetable()]
+    names = [entry.name for entry in _timetable()]
     if name not in names:
         raise typer.BadParameter(f"no such entry: {name}; there are {', '.join(names)}")
     settings = Settings.load()

@@ -71,7 +71,7 @@ def routes(
     assert settings.ops_password is not None
     seal = Seal(settings.ops_user, settings.ops_password.get_secret_value(), key, clock)
     doors = Doors(seal, settings.public_url.scheme == "https", settings.locale)
-    entries = timetable()
+    entries = timetable(settings.reminder_time)
     overview = Overview(
         sessions=sessions,
         channels=CHANNELS,
