@@ -35,15 +35,17 @@ class ClaimedReminder:
     forced: bool = False
 
 
+# Materialized: the locking select must run once, or more rows than the limit would be leased.
 _LEASE = text("""
-    update fleet.reminders r set due_at = :until
-    from (
+    with due as materialized (
       select order_id, number from fleet.reminders
       where state = 'CLAIMED' and parked_at is null and due_at <= greatest(:now, now())
       order by due_at
       limit :limit
       for update skip locked
-    ) due
+    )
+    update fleet.reminders r set due_at = :until
+    from due
     where r.order_id = due.order_id and r.number = due.number
     returning r.order_id, r.number, r.last, r.claimed_at, r.tries, r.forced_by is not null as forced
 """)

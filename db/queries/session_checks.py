@@ -44,7 +44,7 @@ _PUT_DOWN = text("""
 """)
 
 _LEASE = text("""
-    with due as (
+    with due as materialized (
       select session_id, order_id from fleet.session_checks
       where due_at <= greatest(:now, now())
         and (lease_until is null or lease_until <= greatest(:now, now()))

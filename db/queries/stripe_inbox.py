@@ -51,18 +51,22 @@ class Known:
 
 
 # The lease is the due time: a worker that dies leaves its rows due when it ends.
+# Materialized: the locking select must run once, or more rows than the limit would be leased.
 _LEASE = text("""
-    update fleet.inbox i set due_at = :until
-    where provider = 'stripe' and callback_id in (
+    with picked as materialized (
       select callback_id from fleet.inbox
       where due_at <= greatest(:now, now()) and handled_at is null and parked_at is null
         and provider = 'stripe'
       order by due_at, received_at
       limit :limit
-      for update skip locked)
-    returning callback_id, learned, tries, body ->> 'type' as event_type,
-      body #>> '{data,object,id}' as object_id, body #>> '{data,object,payment_intent}' as payment_id,
-      body #>> '{data,object,amount_refunded}' as refunded
+      for update skip locked
+    )
+    update fleet.inbox i set due_at = :until
+    from picked
+    where i.provider = 'stripe' and i.callback_id = picked.callback_id
+    returning i.callback_id, i.learned, i.tries, i.body ->> 'type' as event_type,
+      i.body #>> '{data,object,id}' as object_id, i.body #>> '{data,object,payment_intent}' as payment_id,
+      i.body #>> '{data,object,amount_refunded}' as refunded
 """)
 
 _HANDLED = text("""

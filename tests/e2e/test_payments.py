@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,3 +155,47 @@ def test_a_payment_link_leads_to_a_dossier_and_is_used_up(fleet: Fleet, shop: Sh
     assert fleet.one("select payment_link_id from orders where id = %s", client.order_id) == link.id
     assert fleet.one("select used_by from payment_links where id = %s", link.id) == client.user_id
     assert fleet.one("select type::text from dossiers where user_id = %s", client.user_id) == "CORP"
+
+
+def test_an_approval_moves_the_dossier_on_within_five_seconds(fleet: Fleet, shop: Shop) -> None:
+    client, checkout = _register(fleet, shop, "approved")
+    _press(checkout, "pay")
+    _wait_for(fleet, client, "PAID", "ACTIVE")
+    dossier_id = fleet.one("select dossier_id from orders where id = %s", client.order_id)
+    client = replace(client, dossier_id=dossier_id)
+    # An adviser has ended the first step, which asks for no documents.
+    shop.complete_step(client, "QUALIFICATION")
+    fleet.sql(
+        "with begun as ("
+        "  update step_instances si set started_at = now() from steps s"
+        "  where s.id = si.step_id and si.dossier_id = %s and s.code = 'DOCUMENT_COLLECTION' returning si.id)"
+        " update dossiers d set current_step_instance_id = begun.id from begun where d.id = %s",
+        dossier_id,
+        dossier_id,
+    )
+    required = fleet.sql(
+        "select t.code from document_types t join steps s on s.id = t.required_step_id"
+        " where s.code = 'DOCUMENT_COLLECTION'"
+    )
+    for (code,) in required:
+        shop.review(shop.upload(client, code), "APPROVED")
+
+    def ended() -> bool:
+        return fleet.sql(
+            "select s.code from dossiers d join step_instances si on si.id = d.current_step_instance_id"
+            " join steps s on s.id = si.step_id where d.id = %s",
+            dossier_id,
+        ) != [("DOCUMENT_COLLECTION",)]
+
+    fleet.wait(ended, "the next step", seconds=5)
+    fleet.wait_settled()
+    assert _happened_to_steps(fleet, dossier_id) == ["STEP_COMPLETED", "STEP_COMPLETED", "STEP_STARTED"]
+
+
+def _happened_to_steps(fleet: Fleet, dossier_id: object) -> list[str]:
+    rows = fleet.sql(
+        "select e.event_type::text from events e join step_instances si on si.id = e.entity_id"
+        " where si.dossier_id = %s order by 1",
+        dossier_id,
+    )
+    return [name for (name,) in rows]
