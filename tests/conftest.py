@@ -7,6 +7,7 @@ migrates, plays the platform's application or looks into its tables is the owner
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FLEET_FOLDER = Path(__file__).parents[1] / ".fleet"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands that run within a test set logging up as their own process would."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
