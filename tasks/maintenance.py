@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from db.queries import dispatch, inbox, links, queues
+from db.queries import forgotten, inbox, links, queues
 from tasks import wakeups
 from tasks.jobs import DatabaseJob
 
@@ -102,7 +102,7 @@ class Sweeps:
         del should_stop
         now = self.clock()
         with sessions.begin() as session:
-            count = dispatch.enqueue_forgotten(session, now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
+            count = forgotten.enqueue(session, now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
         advancing = replace(self.advancing, sessions=sessions)
         count += advancing.sweep(now - FORGOTTEN_WITHIN, now - FORGOTTEN_AFTER)
         return f"{count} forgotten rows queued"

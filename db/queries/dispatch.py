@@ -227,34 +227,6 @@ _SETTLE = text(f"""
     where q.delivery_id = s.delivery_id and s.state in ('WAITING', 'PARKED')
 """)  # noqa: S608 - our own names
 
-_ENQUEUE_FORGOTTEN = text("""
-    with forgotten as (
-      select d.id, d.notification_id, d.channel::text as channel
-      from public.notification_deliveries d
-      where d.status = 'PENDING' and d.created_at <= :before
-        and d.created_at >= (select installed_at from fleet.installation)
-        and not exists (select from fleet.dispatch q where q.delivery_id = d.id)
-      order by d.created_at, d.id
-    ), placed as (
-      insert into fleet.delivery_places (notification_id, channel, delivery_id)
-      select notification_id, channel, id from forgotten
-      on conflict do nothing
-    )
-    insert into fleet.dispatch (delivery_id, channel)
-    select id, channel from forgotten
-    on conflict do nothing
-""")
-
-_ENQUEUE_FORGOTTEN_EVENTS = text("""
-    insert into fleet.outbox (event_id)
-    select e.id
-    from public.events e
-    where e.created_at between :since and :before
-      and e.created_at >= (select installed_at from fleet.installation)
-      and not exists (select from fleet.fanouts f where f.event_id = e.id)
-    on conflict do nothing
-""")
-
 
 def claim_due(
     session: Session, channel: str, limit: int, now: datetime, lease_until: datetime
@@ -287,19 +259,3 @@ def open_attempts(session: Session, rows: str, now: datetime) -> None:
 def settle(session: Session, rows: str, now: datetime) -> None:
     """Write the outcomes of a JSON array: attempts, deliveries, letters and queue, in one statement."""
     session.execute(_SETTLE, {"rows": rows, "now": now})
-
-
-def enqueue_forgotten(session: Session, since: datetime, before: datetime) -> int:
-    """Queue what the triggers have missed: PENDING deliveries and events that have no row of the fleet's.
-
-    Args:
-        session: The transaction.
-        since: Events older than this are not looked at.
-        before: What is younger is left to its trigger.
-
-    Returns:
-        How many rows were queued.
-    """
-    deliveries: Any = session.execute(_ENQUEUE_FORGOTTEN, {"before": before})
-    events: Any = session.execute(_ENQUEUE_FORGOTTEN_EVENTS, {"since": since, "before": before})
-    return int(deliveries.rowcount) + int(events.rowcount)

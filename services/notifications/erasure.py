@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from psycopg.errors import DeadlockDetected
 from tenacity import retry, retry_if_exception, stop_after_attempt
 
-from db.queries import erasure, interventions, people
-from db.queries.erasure import ACTION
+from db.queries import erasure, erasures, interventions, people
+from db.queries.erasures import ACTION
 from providers.errors import Misconfigured, ProviderError, RateLimited
 from services.notifications import traces
 from services.notifications.traces import ERASED
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session, sessionmaker
 
-    from db.queries.erasure import AtProvider
+    from db.queries.erasures import AtProvider
     from db.queries.interventions import By
     from providers.base import AddressErasure, MessageRedaction
 
@@ -135,7 +135,7 @@ class Eraser:
             return erased
         deleted, failed = self._at_providers(left)
         with self.sessions.begin() as session:
-            erasure.add_to_record(session, record, {"deleted at providers": deleted, "failed there": failed})
+            erasures.add_to_record(session, record, {"deleted at providers": deleted, "failed there": failed})
         log.info("erasure %s: providers delete %d messages", record, deleted)
         return replace(erased, deleted=deleted, failed=failed)
 
@@ -150,7 +150,7 @@ class Eraser:
             if erased.nothing:
                 return erased, left, None
             redacted = {name: count for name, count in erased.rows.items() if count}
-            record = erasure.record(session, user_id, by, redacted, now)
+            record = erasures.record(session, user_id, by, redacted, now)
             interventions.record(session, by, ACTION, redacted, [user_id])
         return erased, left, record
 
@@ -163,7 +163,7 @@ class Eraser:
         whole = traces.scope(session, person, self.region)
         rows, under_way = erasure.erase(session, whole, now)
         emptied, events_left = erasure.redact_events(session, whole, now)
-        there = erasure.at_providers(session, whole, now)
+        there = erasures.at_providers(session, whole)
         reach = {*self.redactions, *(self.erasures if whole.addresses.emails else ())}
         left = Left(whole.addresses.emails, [message for message in there if message.provider in reach])
         erased = Erased(
@@ -214,4 +214,4 @@ class Eraser:
     def _remember(self, gone: Sequence[AtProvider]) -> None:
         with self.sessions.begin() as session:
             for message in gone:
-                erasure.gone_at_provider(session, message, ERASED)
+                erasures.gone_at_provider(session, message, ERASED)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from db.queries import dead_letters, dispatch, failures, interventions
+from db.queries import dead_letters, failures, forgotten, interventions
 from db.queries.channels import Gate
 from db.queries.dead_letters import Meant
 from db.queries.failures import Wanted
@@ -134,7 +134,7 @@ class World:
         """What beat ticks for."""
         self.lookups.sweep()
         with self.sessions.begin() as session:
-            dispatch.enqueue_forgotten(session, self.clock() - timedelta(days=1), self.clock())
+            forgotten.enqueue(session, self.clock() - timedelta(days=1), self.clock())
 
     def retry_by_hand(self, delivery_id: UUID) -> bool:
         """What ``fleet retry`` does; False where it is left out."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from db import migrate
 from db.engine import dsn, make_engine
-from db.queries import dispatch
+from db.queries import forgotten
 from tests.notifications.pipeline import email, execute, never
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ def unusable(owner_url: str, table: str) -> Iterator[None]:
         execute(owner_url, f"alter table fleet.away rename to {table}")
 
 
-def forgotten(sessions: sessionmaker[Session], clock: Clock) -> int:
+def queued_anew(sessions: sessionmaker[Session], clock: Clock) -> int:
     with sessions.begin() as session:
-        return dispatch.enqueue_forgotten(
-            session, clock.now - timedelta(days=1), clock.now + timedelta(minutes=5)
-        )
+        return forgotten.enqueue(session, clock.now - timedelta(days=1), clock.now + timedelta(minutes=5))
 
 
 def warnings(app: Application) -> list[str]:
@@ -115,11 +113,11 @@ def test_an_event_is_inserted_though_the_outbox_is_unusable_and_found_afterwards
     pipeline.change("delete from events where id <> :id", id=event_id)
     assert pipeline.fan_out().run(never) == 0
 
-    assert forgotten(pipeline.sessions, clock) == 1
-    assert forgotten(pipeline.sessions, clock) == 0
+    assert queued_anew(pipeline.sessions, clock) == 1
+    assert queued_anew(pipeline.sessions, clock) == 0
     assert pipeline.fan_out().run(never) == 1
     assert pipeline.scalar("select template_code from notifications") == "WELCOME"
-    assert forgotten(pipeline.sessions, clock) == 0
+    assert queued_anew(pipeline.sessions, clock) == 0
 
 
 def test_a_delivery_is_inserted_though_the_queue_is_unusable_and_found_afterwards(
@@ -134,7 +132,7 @@ def test_a_delivery_is_inserted_though_the_queue_is_unusable_and_found_afterward
     with unusable(owner_url, "dispatch"):
         delivery_id = email(app, client)
     assert [message for message in heard if f"delivery {delivery_id} was not enqueued" in message]
-    assert forgotten(pipeline.sessions, clock) == 1
+    assert queued_anew(pipeline.sessions, clock) == 1
     pipeline.send()
     assert pipeline.delivery(delivery_id).status == "SENT"
     assert len(sandbox.messages()) == 1
@@ -152,7 +150,7 @@ def test_a_delivery_inserted_twice_while_the_queue_is_unusable_is_sent_once(
     with unusable(owner_url, "dispatch"):
         for _ in range(2):
             app.deliver(notification_id, "EMAIL", client.email)
-    assert forgotten(pipeline.sessions, clock) == 2
+    assert queued_anew(pipeline.sessions, clock) == 2
     pipeline.send()
     assert len(sandbox.messages()) == 1
     assert pipeline.statuses() == {"SENT": 1, "FAILED": 1}
@@ -165,7 +163,7 @@ def test_what_is_too_young_is_left_to_its_trigger(
         email(app, client)
     with pipeline.sessions.begin() as session:
         before = clock.now - timedelta(seconds=30)
-        assert dispatch.enqueue_forgotten(session, clock.now - timedelta(days=1), before) == 0
+        assert forgotten.enqueue(session, clock.now - timedelta(days=1), before) == 0
 
 
 def test_what_is_older_than_the_fleet_is_left_alone(empty_database: str, clock: Clock) -> None:
@@ -187,5 +185,5 @@ def test_what_is_older_than_the_fleet_is_left_alone(empty_database: str, clock: 
         )
     migrate.upgrade(empty_database)
     engine = make_engine(empty_database, pool_size=1)
-    assert forgotten(sessionmaker(engine), clock) == 0
+    assert queued_anew(sessionmaker(engine), clock) == 0
     engine.dispose()

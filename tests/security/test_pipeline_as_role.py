@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import make_engine
-from db.queries import channels, dispatch, inbox, queues, story
+from db.queries import channels, forgotten, inbox, queues, story
 from db.queries.interventions import By
 from services.notifications import export
 from services.notifications.erasure import Eraser
@@ -103,7 +103,7 @@ def test_the_applications_own_notifications_are_routed_and_forgotten_rows_found(
     clock.forward(60)
     assert pipeline.routing(grace=5).run(never) == 1
     with pipeline.sessions.begin() as session:
-        assert dispatch.enqueue_forgotten(session, clock.now - timedelta(days=1), clock.now) == 1
+        assert forgotten.enqueue(session, clock.now - timedelta(days=1), clock.now) == 1
     assert pipeline.send() == 2
 
 

@@ -6,7 +6,6 @@ The pictures are left in ``.fleet/ops/``.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -199,6 +198,10 @@ PAGES = ("", "lists/tries", "lists/deliveries", "lists/queue?queue=email", "list
          "do/pause?channel=SMS", "lists/by-hand")  # fmt: skip
 
 
+DRAWN = "return [...document.querySelectorAll('.chart')].every(box => box.querySelector('canvas'));"
+"""True too on a page that has no charts."""
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_phone_nothing_is_wider_than_the_screen(
     operator: Operator, refused: UUID, tmp_path: Path, width: int
@@ -209,6 +212,6 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
             browser.open(f"{operator.caller.url}/ops/{path}")
             assert not browser.is_too_wide(), path
             name = path.partition("?")[0].replace("/", "-").removesuffix(f"-{refused}") or "overview"
-            time.sleep(0.3 if not path else 0)  # for the charts on the picture
+            browser.wait(lambda: browser.run(DRAWN))
             browser.picture(PICTURES / f"{name}.{width}.png")
         assert_clean(browser, operator)

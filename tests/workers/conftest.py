@@ -6,12 +6,17 @@ import pytest
 
 from tests.notifications.one_database import clone, empty
 from tests.notifications.pipeline import Clock
+from tests.workers.ingress_server import serving
 from workers.dev.application import Application, Client
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
+    from sqlalchemy.orm import Session, sessionmaker
+
     from tests.databases import Database
+    from tests.workers.ingress_server import Caller
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +49,19 @@ def app(owner_url: str) -> Iterator[Application]:
 @pytest.fixture
 def client(app: Application) -> Client:
     return app.register("camille@example.com", "Camille Exemple")
+
+
+@pytest.fixture(scope="module")
+def leaving() -> Iterator[list[threading.Thread]]:
+    threads: list[threading.Thread] = []
+    yield threads
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def caller(
+    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
+) -> Iterator[Caller]:
+    with serving(sessions, clock, leaving) as caller:
+        yield caller

@@ -13,12 +13,10 @@ from sqlalchemy import text
 
 from services.notifications.evidence import Evidence
 from tests.notifications.pipeline import email, never
-from tests.workers.ingress_server import SIGNER, serving, stored
+from tests.workers.ingress_server import SIGNER, stored
 from workers.ingress.sources import TOLERANCE_SECONDS, SendGridEvents
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy.orm import Session, sessionmaker
@@ -29,22 +27,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
-
-
-@pytest.fixture(scope="module")
-def leaving() -> Iterator[list[threading.Thread]]:
-    threads: list[threading.Thread] = []
-    yield threads
-    for thread in threads:
-        thread.join()
-
-
-@pytest.fixture
-def caller(
-    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
-) -> Iterator[Caller]:
-    with serving(sessions, clock, leaving) as caller:
-        yield caller
 
 
 def event(event_id: str, **more: object) -> dict[str, Any]:

@@ -28,22 +28,6 @@ WEBHOOKS = ["/webhooks/sendgrid", "/webhooks/twilio/status", "/webhooks/twilio/i
 STATUS = {"MessageSid": SID, "MessageStatus": "sent"}
 
 
-@pytest.fixture(scope="module")
-def leaving() -> Iterator[list[threading.Thread]]:
-    threads: list[threading.Thread] = []
-    yield threads
-    for thread in threads:
-        thread.join()
-
-
-@pytest.fixture
-def caller(
-    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
-) -> Iterator[Caller]:
-    with serving(sessions, clock, leaving) as caller:
-        yield caller
-
-
 @pytest.fixture
 def caller_without_database(clock: Clock, leaving: list[threading.Thread]) -> Iterator[Caller]:
     engine = make_engine("postgresql://nobody@127.0.0.1:1/nothing")

@@ -11,13 +11,10 @@ import stripe
 from sqlalchemy import text
 
 from tests.notifications.pipeline import execute
-from tests.workers.ingress_server import WEBHOOK_SECRETS, serving, stored
+from tests.workers.ingress_server import WEBHOOK_SECRETS, stored
 from workers.ingress.source_stripe import StripeEvents
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
-
     import urllib3
     from sqlalchemy.orm import Session, sessionmaker
 
@@ -27,22 +24,6 @@ if TYPE_CHECKING:
 NEW, OLD = WEBHOOK_SECRETS
 TOLERANCE = 300
 PATH = "/webhooks/stripe"
-
-
-@pytest.fixture(scope="module")
-def leaving() -> Iterator[list[threading.Thread]]:
-    threads: list[threading.Thread] = []
-    yield threads
-    for thread in threads:
-        thread.join()
-
-
-@pytest.fixture
-def caller(
-    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
-) -> Iterator[Caller]:
-    with serving(sessions, clock, leaving) as caller:
-        yield caller
 
 
 def event(event_id: str = "evt_1", **more: object) -> dict[str, Any]:

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import uuid4
 
-import pytest
-
-from tests.workers.ingress_server import AUTH_TOKEN, FORM, PUBLIC_URL, SID, serving, signature, stored
+from tests.workers.ingress_server import AUTH_TOKEN, FORM, PUBLIC_URL, SID, signature, stored
 from workers.ingress.bodies import MOST_FIELDS
 from workers.ingress.sources import TwilioStatus
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
-
+    import pytest
     from sqlalchemy.orm import Session, sessionmaker
 
-    from tests.notifications.pipeline import Clock
     from tests.workers.ingress_server import Caller
 
 STATUS = "/webhooks/twilio/status"
@@ -35,22 +30,6 @@ DELIVERED = {
     "ChannelStatusMessage": "été & = + % ?",
 }
 ARRET = {"MessageSid": SID, "From": "+33639980001", "To": "+33639980000", "Body": "ARRÊT 👋", "NumMedia": "0"}
-
-
-@pytest.fixture(scope="module")
-def leaving() -> Iterator[list[threading.Thread]]:
-    threads: list[threading.Thread] = []
-    yield threads
-    for thread in threads:
-        thread.join()
-
-
-@pytest.fixture
-def caller(
-    sessions: sessionmaker[Session], clock: Clock, leaving: list[threading.Thread]
-) -> Iterator[Caller]:
-    with serving(sessions, clock, leaving) as caller:
-        yield caller
 
 
 def test_a_status_is_stored_once_with_the_token_of_its_url(
