@@ -46,8 +46,8 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 lock:
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
-	$(UV_LOCK) $(LOCK_ARGS) pyproject.toml --extra embedded --extra dev -o requirements/dev.txt
-	$(UV_LOCK) $(LOCK_ARGS) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(UV_LOCK) $(LOCK_ARGS) pyproject.toml --extra embedded --extra tracing --extra sentry --extra dev -o requirements/dev.txt
+	$(UV_LOCK) $(LOCK_ARGS) pyproject.toml --extra tracing --extra sentry -c requirements/dev.txt -o requirements/run.txt
 
 clean:
 	rm -rf .venv .fleet build *.egg-info
