@@ -34,3 +34,14 @@ def base_url(text: str, whose: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{whose} base URL {text!r} is not of the form https://host; correct it")
     return text.rstrip("/")
+
+
+def webhook_secret(text: str) -> str:
+    """Check the signing secret of a Stripe webhook.
+
+    Raises:
+        ValueError: It cannot be one; the message does not hold it.
+    """
+    if not secret(text, "Stripe webhook secret").removeprefix("whsec_") or not text.startswith("whsec_"):
+        raise ValueError("a Stripe webhook secret does not begin with whsec_; copy the endpoint's again")
+    return text

@@ -10,7 +10,8 @@ from zoneinfo import available_timezones
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from providers.signatures import SendGridSignatures, StripeSignatures
+from providers.checks import webhook_secret
+from providers.signatures_sendgrid import SendGridSignatures
 from services.notifications.quiet import Quiet
 from services.payments.ladder import read_ladder, read_ladders
 
@@ -53,7 +54,8 @@ def public_key(value: str) -> str:
 def webhook_secrets(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     """Check the secrets of Stripe's webhook."""
     try:
-        StripeSignatures([value.get_secret_value() for value in values])
+        for value in values:
+            webhook_secret(value.get_secret_value())
     except ValueError:
         raise ValueError("give the webhook's signing secret, whsec_..., or several by comma") from None
     return values

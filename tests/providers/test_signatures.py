@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.request_validator import RequestValidator
 
-from providers.signatures import BadSignature, SendGridSignatures, TwilioSignatures
+from providers.signatures import BadSignature
+from providers.signatures_sendgrid import SendGridSignatures
+from providers.signatures_twilio import TwilioSignatures
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp()))

@@ -5,7 +5,8 @@ import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.signatures import BadSignature, StripeSignatures
+from providers.signatures import BadSignature
+from providers.signatures_stripe import StripeSignatures
 
 SECRET = "whsec_made_up"
 OTHER = "whsec_made_up_before"

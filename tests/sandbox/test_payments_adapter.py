@@ -11,7 +11,7 @@ import pytest
 
 from providers.errors import Misconfigured, RateLimited, Rejected
 from providers.payments import Window
-from providers.signatures import StripeSignatures
+from providers.signatures_stripe import StripeSignatures
 from providers.stripe import StripePayments
 from providers.transport import PooledTransport
 from tests.sandbox.checkouts import begin, stripe_api

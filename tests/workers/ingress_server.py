@@ -15,7 +15,9 @@ import uvicorn
 from sqlalchemy import text
 from twilio.request_validator import RequestValidator
 
-from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
+from providers.signatures_sendgrid import SendGridSignatures
+from providers.signatures_stripe import StripeSignatures
+from providers.signatures_twilio import TwilioSignatures
 from tests.waiting import wait_for
 from workers.dev.sandbox.sendgrid_events import Signer
 from workers.ingress.app import Ingress

@@ -175,3 +175,8 @@ def write_reference() -> None:
 
 downgrading.register(app)
 hardening.register(app)
+
+
+def register(fleet: typer.Typer) -> None:
+    """Add the group."""
+    fleet.add_typer(app, name="db", rich_help_panel="Database")

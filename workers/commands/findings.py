@@ -128,3 +128,8 @@ def _resolved(finding: FindingRow) -> str:
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def register(fleet: typer.Typer) -> None:
+    """Add the group."""
+    fleet.add_typer(app, name="findings", rich_help_panel="Payments")

@@ -132,3 +132,8 @@ def _tell(erased: Erased) -> None:
         console.print(
             f"{erased.under_way} sends were under way: run it again in a few minutes.", style="yellow"
         )
+
+
+def register(fleet: typer.Typer) -> None:
+    """Add the group."""
+    fleet.add_typer(app, name="gdpr", rich_help_panel="People")

@@ -159,3 +159,8 @@ def _table(found: Sequence[ListedLink]) -> Table:
             *(link.mailed or "-", link.reminded or "-"),
         )
     return table
+
+
+def register(fleet: typer.Typer) -> None:
+    """Add the group."""
+    fleet.add_typer(app, name="links", rich_help_panel="Payments")

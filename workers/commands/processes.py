@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from tornado.options import options as flower_options
 
 from db.engine import make_engine
-from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
+from providers.signatures_sendgrid import SendGridSignatures
+from providers.signatures_stripe import StripeSignatures
+from providers.signatures_twilio import TwilioSignatures
 from tasks.wakeups import QUEUES
 from workers import logs
 from workers.bootstrap import make_fleet

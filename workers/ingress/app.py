@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
     from starlette.requests import Request
 
-    from providers.signatures import SendGridSignatures, StripeSignatures, TwilioSignatures
+    from providers.signatures_sendgrid import SendGridSignatures
+    from providers.signatures_stripe import StripeSignatures
+    from providers.signatures_twilio import TwilioSignatures
     from workers.ingress.sources import Source
 
 HEALTH_KEPT_SECONDS = 1.0

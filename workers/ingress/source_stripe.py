@@ -14,7 +14,7 @@ from workers.ingress.refusals import Malformed, WrongSignature
 from workers.ingress.sources import Callback, Post
 
 if TYPE_CHECKING:
-    from providers.signatures import StripeSignatures
+    from providers.signatures_stripe import StripeSignatures
 
 _EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,200}")
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import Headers
 
-    from providers.signatures import SendGridSignatures, TwilioSignatures
+    from providers.signatures_sendgrid import SendGridSignatures
+    from providers.signatures_twilio import TwilioSignatures
 
 TOLERANCE_SECONDS = 24 * 3600.0
 """SendGrid signs once and retries a refused batch for a day under the first signature's time."""
