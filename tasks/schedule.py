@@ -41,7 +41,9 @@ def publish(app: Celery, queue: str, name: str, claim: UUID) -> None:
     Raises:
         kombu.exceptions.OperationalError: The broker is away. The entry is due again when the claim ends.
     """
-    app.send_task(RUN, args=[name, str(claim)], queue=queue, expires=EXPIRES_SECONDS, retry=False)
+    app.send_task(
+        RUN, args=[name, str(claim)], argsrepr=name, queue=queue, expires=EXPIRES_SECONDS, retry=False
+    )
 
 
 def register(app: Celery, tick: Callable[[], Sequence[str]], runner: Runner) -> None:
@@ -53,14 +55,15 @@ def register(app: Celery, tick: Callable[[], Sequence[str]], runner: Runner) -> 
         runner: Runs it.
     """
 
-    @app.task(name=TICK)
+    # A tick each second would leave no room for anything else in what Flower keeps.
+    @app.task(name=TICK, send_events=False, shared=False)
     def call_what_is_due() -> str:
         """Call the runs that are due."""
         with _in_few_words("the tick"):
             called = tick()
             return f"called {', '.join(called)}" if called else CALLED_NOTHING
 
-    @app.task(name=RUN)
+    @app.task(name=RUN, shared=False)
     def run(name: str, claim: str) -> str:
         """Run an entry of the timetable."""
         with _in_few_words(name):

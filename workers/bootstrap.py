@@ -22,6 +22,7 @@ from services.notifications.notices import Notices
 from services.notifications.render import Company, Renderer
 from services.payments.links import PaymentLinks
 from tasks import byhand, maintenance, notifications, schedule, wakeups
+from tasks.notifications import counting, sending
 from tasks.payments import Reconcile, Remind, StripeJob, daily_job, links_job
 from tasks.running import Runner
 from workers.celery_app import make_app
@@ -130,14 +131,14 @@ def make_fleet(settings: Settings) -> Fleet:
     reminders = make_reminders(settings, sessions, payments.checkouts)
     celery = make_app(settings)
     works = {
-        "fanout": fan_out.run,
-        "notices": notices.run,
-        "payments": payments.inbox.run,
-        "advances": advancing.run,
-        "reminders": reminders.run,
-        **{wakeups.QUEUE_OF_CHANNEL[channel]: drain.run for channel, drain in channels.drains.items()},
-        "inbox": evidence.run,
-        "lookups": lookups.run,
+        "fanout": counting(fan_out.run, "fanned out"),
+        "notices": counting(notices.run, "told"),
+        "payments": counting(payments.inbox.run, "worked off"),
+        "advances": counting(advancing.run, "looked at"),
+        "reminders": counting(reminders.run, "taken up"),
+        **{wakeups.QUEUE_OF_CHANNEL[channel]: sending(drain) for channel, drain in channels.drains.items()},
+        "inbox": counting(evidence.run, "worked off"),
+        "lookups": counting(lookups.run, "asked"),
     }
     notifications.register(celery, works, stopping.is_set)
     byhand.register(celery, channels.drains, payments.cashier)

@@ -7,10 +7,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from providers.transport import PooledTransport
+from schedules.timetable import timetable
 from workers.diagnosis import Diagnosis, State, examine
 from workers.doctor_database import DatabaseDoctor
 from workers.doctor_outside import OutsideDoctor
 from workers.settings import DatabaseSettings, Settings, SettingsError
+from workers.settings.shown import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +37,7 @@ def diagnose(clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
         yield from _without_settings(clock)
         return
     yield Diagnosis("settings", State.OK, "complete")
+    yield from _misspelt()
     transport = PooledTransport(
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
@@ -42,7 +45,7 @@ def diagnose(clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
     )
     outside = OutsideDoctor(settings, clock, transport)
     looks: list[Examination] = [
-        ("database", DatabaseDoctor(settings.database_url.get_secret_value(), clock).look),
+        ("database", _database(settings, clock).look),
         ("broker", outside.broker),
         ("keys", outside.keys),
         ("PUBLIC_URL", outside.public_address),
@@ -54,13 +57,23 @@ def diagnose(clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
 def _without_settings(clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
     """The database needs its own address only."""
     try:
-        url = DatabaseSettings.load().database_url.get_secret_value()
+        settings = DatabaseSettings.load()
     except SettingsError:
         yield Diagnosis("database", State.SKIPPED, "DATABASE_URL is to be set first")
     else:
-        yield from examine([("database", DatabaseDoctor(url, clock).look)])
+        yield from examine([("database", _database(settings, clock).look)])
     for about in ("broker", "keys", "PUBLIC_URL"):
         yield Diagnosis(about, State.SKIPPED, "the settings are to be mended first")
+
+
+def _misspelt() -> Iterator[Diagnosis]:
+    for name in unknown():
+        mend = f"take it away, or write {name.nearest}" if name.nearest else "take it away"
+        yield Diagnosis("settings", State.ADVICE, f"{name.name} ({name.source}) is no setting", mend)
+
+
+def _database(settings: DatabaseSettings, clock: Callable[[], datetime]) -> DatabaseDoctor:
+    return DatabaseDoctor(settings.database_url.get_secret_value(), timetable(settings.reminder_time), clock)
 
 
 def _versions() -> str:

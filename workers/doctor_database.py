@@ -18,14 +18,15 @@ from db.pooling import keeps_sessions
 from db.queries import schedule
 from db.recognise import Kind
 from schedules.standing import standing
-from schedules.timetable import timetable
 from workers.diagnosis import Diagnosis, State, skew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from schedules.timetable import Entry
 
 OLDEST: Final = 140000
 """PostgreSQL 14, as a server tells its version."""
@@ -40,10 +41,12 @@ class DatabaseDoctor:
 
     Attributes:
         url: As for ``make_engine``.
+        entries: The timetable.
         clock: Gives the time, aware, UTC.
     """
 
     url: str
+    entries: Sequence[Entry]
     clock: Callable[[], datetime]
 
     def look(self) -> Iterator[Diagnosis]:
@@ -80,7 +83,7 @@ class DatabaseDoctor:
                 yield Diagnosis("schedule", State.SKIPPED, "the schema is to be mended first")
                 return
             yield from _deviations(connection)
-            yield from _schedule(connection, self.clock())
+            yield from _schedule(connection, self.entries, self.clock())
 
     def _schema(self) -> Diagnosis:
         found = migrate.look(self.url)
@@ -136,11 +139,11 @@ def _deviations(connection: Connection) -> Iterator[Diagnosis]:
         yield Diagnosis("holes", State.OK, "none, and the schema is as the program expects it")
 
 
-def _schedule(connection: Connection, now: datetime) -> Iterator[Diagnosis]:
+def _schedule(connection: Connection, entries: Sequence[Entry], now: datetime) -> Iterator[Diagnosis]:
     rows = schedule.read(Session(connection))
     mend = "start fleet beat, and fleet worker on every queue; fleet schedule shows the last runs"
-    entries = [standing(entry, rows.get(entry.name), now) for entry in timetable()]
-    silent = [at for at in entries if at.silent]
+    standings = (standing(entry, rows.get(entry.name), now) for entry in entries)
+    silent = [at for at in standings if at.silent]
     if not rows:
         yield Diagnosis("schedule", State.FAULT, "no tick has ever come", mend)
     elif not silent:

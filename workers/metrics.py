@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from db.queries.figures import Count, Figures
     from db.queries.queues import QueueState
+    from schedules.timetable import Entry
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class DatabaseMetrics(Collector):
     Args:
         sessions: Makes sessions.
         clock: Gives the time, aware, UTC.
+        entries: The timetable.
         poll_share_warning: The share of payments learned by asking from which on Stripe's webhooks are to be
             looked at; told beside the share itself.
     """
@@ -107,10 +109,12 @@ class DatabaseMetrics(Collector):
         self,
         sessions: sessionmaker[Session],
         clock: Callable[[], datetime],
+        entries: Sequence[Entry],
         poll_share_warning: float,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
+        self._entries = entries
         self._poll_share_warning = poll_share_warning
         self._kept = Kept(self._take, KEPT_SECONDS)
 
@@ -139,7 +143,7 @@ class DatabaseMetrics(Collector):
             for count in _most(found.unseen_codes, 1):
                 unseen.add_metric(count.labels, count.count)
             yield unseen
-            yield from lateness(found.schedule, self._clock())
+            yield from lateness(self._entries, found.schedule, self._clock())
             yield GaugeMetricFamily(
                 "fleet_payments_polled_share",
                 "Of the payments settled in the last day, the share that no webhook told of",

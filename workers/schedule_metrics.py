@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from schedules.standing import standing
-from schedules.timetable import timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from prometheus_client.core import Metric
 
     from db.queries.schedule import ScheduleRow
+    from schedules.timetable import Entry
 
 
-def lateness(rows: Mapping[str, ScheduleRow], now: datetime) -> Iterator[Metric]:
+def lateness(entries: Sequence[Entry], rows: Mapping[str, ScheduleRow], now: datetime) -> Iterator[Metric]:
     """Give for each entry how late it is and may be, and whether it failed; nothing of what no tick has seen.
 
     Args:
+        entries: The timetable.
         rows: The last runs, by the entries' names.
         now: The time, aware, UTC.
     """
@@ -38,7 +39,7 @@ def lateness(rows: Mapping[str, ScheduleRow], now: datetime) -> Iterator[Metric]
     failed = GaugeMetricFamily(
         "fleet_schedule_failed", "1 where the last run of an entry ended with an error", labels=["entry"]
     )
-    for entry in timetable():
+    for entry in entries:
         if entry.name in rows:
             at = standing(entry, rows[entry.name], now)
             late.add_metric([entry.name], at.late.total_seconds())

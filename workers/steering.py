@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from db.queries import channels, dead_letters, failures, findings, giving_up, interventions
 from db.queries.channels import Pause
+from db.queries.failures import Wanted
+from services.notifications import readdressing
 from workers.commands.costs import PRICES_OF, estimated
+from workers.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from db.queries.addresses import SentAnew
     from db.queries.dead_letters import DeadLetter, Meant
-    from db.queries.failures import Listed, Wanted
+    from db.queries.failures import Listed
     from db.queries.findings import FindingRow
     from db.queries.interventions import By
 
@@ -37,12 +41,45 @@ class Retrying:
     Attributes:
         able: Deliveries that would be sent once more.
         left: Those that are left out, and why.
+        moved: To which address those would go whose account has another by now, masked; by the delivery's id.
         cost: What that would come to, by currency, as far as prices are known.
     """
 
     able: Sequence[Listed]
     left: Sequence[Listed]
+    moved: Mapping[UUID, str]
     cost: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What a retry has done.
+
+    Attributes:
+        again: Deliveries that are due once more.
+        anew: Those that are due as another delivery, to another address.
+    """
+
+    again: Sequence[UUID]
+    anew: Sequence[SentAnew]
+
+    @property
+    def count(self) -> int:
+        """How many messages are due."""
+        return len(self.again) + len(self.anew)
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """What giving up would do.
+
+    Attributes:
+        waiting: Deliveries that would end as FAILED, but for those that a worker takes first.
+        left: Those that have had their last word.
+    """
+
+    waiting: Sequence[Listed]
+    left: Sequence[Listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +95,62 @@ class Replaying:
     cost: Mapping[str, float]
 
 
-def plan_retry(session: Session, wanted: Wanted, now: datetime) -> Retrying:
-    """Say what a retry would do."""
-    found = failures.find(session, wanted, MOST)
+def plan_retry(session: Session, wanted: Wanted, region: str, now: datetime) -> Retrying:
+    """Say what a retry would do.
+
+    Args:
+        session: A transaction.
+        wanted: Which deliveries are meant.
+        region: The country of numbers that are written without one, by its two letters.
+        now: The time of it.
+    """
+    listed = failures.find(session, wanted, MOST)
+    goals = readdressing.goals(session, [each.delivery_id for each in listed if not each.obstacle], region)
+    found = [
+        replace(each, obstacle=goals[each.delivery_id].obstacle) if each.delivery_id in goals else each
+        for each in listed
+    ]
     able = [each for each in found if each.obstacle is None]
     left = [each for each in found if each.obstacle and (wanted.ids or each.status in {"FAILED", "BOUNCED"})]
-    return Retrying(able, left, _cost(session, Counter(each.channel for each in able), now))
+    moved = {
+        each.delivery_id: masked(goal.address)
+        for each in able
+        if (goal := goals.get(each.delivery_id)) and goal.moved
+    }
+    return Retrying(able, left, moved, _cost(session, Counter(each.channel for each in able), now))
 
 
-def retry(session: Session, ids: Sequence[UUID], by: By, details: Mapping[str, object]) -> list[UUID]:
-    """Make failed deliveries due once more; return those that were."""
-    again = failures.retry(session, ids)
+def retry(
+    session: Session, ids: Sequence[UUID], region: str, by: By, details: Mapping[str, object]
+) -> Retried:
+    """Make failed deliveries due once more: as they are, or as others where the account's address is another.
+
+    Args:
+        session: The transaction.
+        ids: Those that ``plan_retry`` calls able.
+        region: As there.
+        by: Who does it, and why.
+        details: What else is to be known of it; no personal data.
+    """
+    failures.hold(session, ids)
+    moved = [goal for goal in readdressing.goals(session, ids, region).values() if goal.moved]
+    elsewhere = {goal.delivery_id for goal in moved}
+    again = failures.retry(session, [each for each in ids if each not in elsewhere])
+    done = Retried(again, readdressing.send_anew(session, moved))
+    said = {**details, "of": done.count}
     if again:
-        interventions.record(session, by, "retry", {**details, "of": len(again)}, again)
-    return again
+        interventions.record(session, by, "retry", said, again)
+    for each in done.anew:
+        where = {"sent_as": each.sent_as, "notification_id": each.notification_id}
+        interventions.record(session, by, "retry", {**said, **where}, [each.delivery_id])
+    return done
+
+
+def plan_give_up(session: Session, ids: Sequence[UUID]) -> GivingUp:
+    """Say what giving up would do."""
+    found = failures.find(session, Wanted(ids), MOST)
+    waiting = [each for each in found if each.status == "PENDING"]
+    return GivingUp(waiting, [each for each in found if each.status != "PENDING"])
 
 
 def give_up(session: Session, ids: Sequence[UUID], by: By, now: datetime) -> list[UUID]:

@@ -117,7 +117,9 @@ def _delivery(story: DeliveryStory, now: datetime) -> Iterator[Moment]:
     if story.fallback is not None:
         yield _fallback(story.fallback, delivery.id)
     for done in story.interventions:
-        yield Moment(done.at, "by hand", delivery.id, f"{done.action} by {done.who}: {done.why}")
+        anew = done.details.get("sent_as")
+        where = f"; to the account's present address as {anew}" if anew else ""
+        yield Moment(done.at, "by hand", delivery.id, f"{done.action} by {done.who}: {done.why}{where}")
     for callback in story.callbacks:
         handled = callback.handled_as or "not worked off yet"
         told = f"{callback.provider} says {callback.event} ({handled.lower()})"

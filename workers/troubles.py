@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from schedules.standing import standing
-from schedules.timetable import timetable
 from services.payments.words import Learned
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from db.queries.figures import Count, Figures
     from db.queries.schedule import ScheduleRow
+    from schedules.timetable import Entry
 
 CALLBACK_SECONDS: Final = 600
 """A callback that is still not worked off by then waits for something to be mended."""
@@ -46,12 +46,19 @@ class Trouble:
         return f"docs/runbook.md#{self.alert.lower()}"
 
 
-def troubles(found: Figures, now: datetime, oldest_due_seconds: float, poll_share: float) -> list[Trouble]:
+def troubles(
+    found: Figures,
+    now: datetime,
+    entries: Sequence[Entry],
+    oldest_due_seconds: float,
+    poll_share: float,
+) -> list[Trouble]:
     """Name all that is wrong.
 
     Args:
         found: The picture.
         now: When it was taken, aware, UTC.
+        entries: The timetable.
         oldest_due_seconds: How old due work may be.
         poll_share: The share of payments learned by asking above which Stripe's webhooks are to be looked at.
     """
@@ -59,7 +66,7 @@ def troubles(found: Figures, now: datetime, oldest_due_seconds: float, poll_shar
         *_late_queues(found, oldest_due_seconds),
         *_providers(found),
         *_money(found, poll_share),
-        *_schedule(found.schedule, now),
+        *_schedule(entries, found.schedule, now),
     ]
 
 
@@ -121,10 +128,10 @@ def _money(found: Figures, poll_share: float) -> Iterator[Trouble]:
         yield Trouble("FleetPaymentsPolled", "stripe", told)
 
 
-def _schedule(rows: Mapping[str, ScheduleRow], now: datetime) -> Iterator[Trouble]:
+def _schedule(entries: Sequence[Entry], rows: Mapping[str, ScheduleRow], now: datetime) -> Iterator[Trouble]:
     if not rows:
         yield Trouble("FleetBeatSilent", "", "no tick has ever come")
-    for entry in timetable():
+    for entry in entries:
         at = standing(entry, rows.get(entry.name), now)
         if at.silent:
             late, limit = at.late.total_seconds(), at.patience.total_seconds()

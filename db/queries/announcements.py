@@ -58,13 +58,14 @@ _INSERT_NOTIFICATIONS = text("""
 # the phone there is one way at a time: nobody is to get the same by SMS and by WhatsApp through our doing.
 _INSERT_DELIVERIES = text("""
     insert into public.notification_deliveries
-      (notification_id, channel, recipient, status, provider, provider_message_id, sent_at)
-    select r.notification_id, r.channel::public.notification_channel, r.recipient,
+      (id, notification_id, channel, recipient, status, provider, provider_message_id, sent_at)
+    select r.id, r.notification_id, r.channel::public.notification_channel, r.recipient,
            (case when r.channel = 'IN_APP' then 'SENT' else 'PENDING' end)::public.notification_status,
            case when r.channel = 'IN_APP' then 'in_app' end,
            case when r.channel = 'IN_APP' then r.notification_id::text end,
            case when r.channel = 'IN_APP' then cast(:now as timestamptz) end
-    from jsonb_to_recordset(cast(:rows as jsonb)) as r(notification_id uuid, channel text, recipient text)
+    from jsonb_to_recordset(cast(:rows as jsonb))
+      as r(id uuid, notification_id uuid, channel text, recipient text)
     where not exists (
       select from fleet.delivery_places p
       where p.notification_id = r.notification_id

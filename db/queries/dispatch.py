@@ -157,7 +157,7 @@ _CLAIM_ONE = text(
     _LEASE.format(
         picked="""
       select delivery_id from fleet.dispatch
-      where delivery_id = :delivery_id
+      where delivery_id = :delivery_id and channel = :channel
         and parked_at is null and (lease_until is null or lease_until <= greatest(:now, now()))
       for update skip locked"""
     )
@@ -239,9 +239,11 @@ def claim_due(
     return [ClaimedRow(**row) for row in session.execute(_CLAIM_DUE, values).mappings()]
 
 
-def claim_one(session: Session, delivery_id: UUID, now: datetime, lease_until: datetime) -> ClaimedRow | None:
-    """Lease one delivery, due or not; None where it is not queued, parked, or in another's hands."""
-    values = {"delivery_id": delivery_id, "now": now, "lease_until": lease_until}
+def claim_one(
+    session: Session, delivery_id: UUID, channel: str, now: datetime, lease_until: datetime
+) -> ClaimedRow | None:
+    """Lease one delivery, due or not; None where the channel has it not queued, or another has it."""
+    values = {"channel": channel, "delivery_id": delivery_id, "now": now, "lease_until": lease_until}
     row = session.execute(_CLAIM_ONE, values).mappings().first()
     return None if row is None else ClaimedRow(**row)
 

@@ -81,6 +81,7 @@ _LIST = text("""
         when d.status not in ('FAILED', 'BOUNCED') then 'is ' || d.status
         when d.provider_response ->> 'code' in ('duplicate_delivery', 'duplicate_notification', 'superseded')
           then 'another delivery says the same'
+        when place.delivery_id <> d.id then 'another delivery has taken its place'
         when d.provider_response ->> 'code' = 'link_over' then 'its payment link is of no use any more'
         when next.status is not null then f.to_channel || ' has taken over, and is ' || next.status::text
         when before.status::text in ('PENDING', 'SENT')
@@ -88,6 +89,8 @@ _LIST = text("""
       end as obstacle
     from told d
     left join fleet.dispatch q on q.delivery_id = d.id
+    left join fleet.delivery_places place
+      on place.notification_id = d.notification_id and place.channel = d.channel
     left join fleet.fallbacks f
       on f.notification_id = d.notification_id and f.from_channel = d.channel
       and f.from_delivery_id = d.id
@@ -111,6 +114,8 @@ _PRICES = text("""
     group by a.channel, a.price_unit
     order by a.channel, a.price_unit
 """)
+
+_HOLD = text("select id from public.notification_deliveries where id = any(:ids) order by id for update")
 
 # Locked in the order of their ids, as whoever settles by evidence locks them; what has moved on is left.
 _RETRY = text("""
@@ -165,6 +170,11 @@ def find(session: Session, wanted: Wanted, limit: int) -> list[Listed]:
 def prices(session: Session, since: datetime) -> list[Price]:
     """What messages have cost since then, by channel and currency."""
     return [Price(**row) for row in session.execute(_PRICES, {"since": since}).mappings()]
+
+
+def hold(session: Session, ids: Sequence[UUID]) -> None:
+    """Lock deliveries, in the order of their ids, before it is looked where they go."""
+    session.execute(_HOLD, {"ids": list(ids)})
 
 
 def retry(session: Session, ids: Sequence[UUID]) -> list[UUID]:

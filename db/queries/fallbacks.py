@@ -24,6 +24,7 @@ class GivenWay:
     to_delivery_id: UUID
     to_channel: str
     notification_id: UUID
+    event_id: UUID | None
     template_code: str | None
 
 
@@ -34,7 +35,7 @@ _LOCK = text("select id from public.notification_deliveries where id = any(:ids)
 _GIVE_WAY = text("""
     with calling as (
       select d.id, d.channel::text as channel, way.value as to_channel, d.notification_id, d.recipient,
-             n.user_id, n.template_code,
+             n.user_id, n.event_id, n.template_code,
              case when d.status::text = 'FAILED' then d.provider_response ->> 'code' end as code
       from public.notification_deliveries d
       join public.notifications n on n.id = d.notification_id
@@ -68,7 +69,7 @@ _GIVE_WAY = text("""
       select to_delivery_id, notification_id, to_channel::public.notification_channel, recipient, 'PENDING'
       from giving
     )
-    select id as delivery_id, channel, to_delivery_id, to_channel, notification_id, template_code
+    select id as delivery_id, channel, to_delivery_id, to_channel, notification_id, event_id, template_code
     from giving
     order by id
 """)

@@ -24,6 +24,7 @@ class NoticeFacts:
     """
 
     notice_id: UUID
+    enqueued_at: datetime
     template_code: str
     payload: Mapping[str, Any]
     action_url: str | None
@@ -44,7 +45,7 @@ _CLAIM = text("""
 
 _FACTS = text("""
     select
-      n.id as notice_id, n.template_code, n.payload, n.action_url,
+      n.id as notice_id, n.enqueued_at, n.template_code, n.payload, n.action_url,
       person.id as user_id, person.full_name, account.email, nullif(trim(person.phone), '') as phone,
       dossier.id as dossier_id
     from fleet.notices n

@@ -23,6 +23,7 @@ class EventFacts:
     """
 
     event_id: UUID
+    created_at: datetime
     event_type: str
     entity_type: str
     entity_id: UUID
@@ -59,13 +60,14 @@ _CLAIM = text("""
 # An event names its subject by entity, or only in its payload: the entity is believed first.
 _FACTS = text("""
     with subject as (
-      select e.id, e.event_type, e.entity_type, e.entity_id, e.actor_type, lower(e.entity_type) as kind,
+      select e.id, e.created_at, e.event_type, e.entity_type, e.entity_id, e.actor_type,
+        lower(e.entity_type) as kind,
         case when jsonb_typeof(e.payload) = 'object' then e.payload else '{}'::jsonb end as facts
       from public.events e
       where e.id = any(:event_ids)
     )
     select
-      s.id as event_id, s.event_type::text, s.entity_type, s.entity_id, s.actor_type::text,
+      s.id as event_id, s.created_at, s.event_type::text, s.entity_type, s.entity_id, s.actor_type::text,
       s.facts as payload,
       person.id as user_id, person.full_name, account.email, nullif(trim(person.phone), '') as phone,
       dossier.id as dossier_id,

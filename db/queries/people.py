@@ -182,6 +182,9 @@ _BELONGINGS = text(f"""
       cross join lateral (values (f.from_delivery_id), (f.to_delivery_id)) d(id)
       where f.user_id = :user_id and d.id is not null
       union
+      select i.subject from fleet.interventions i
+      where fleet.as_uuid(i.details ->> 'notification_id') in (select id from told)
+      union
       select l.id from fleet.letters l
       where l.payment_link_id in (select id from linked)
         or lower(l.recipient) = any(cast(:emails as text[]))

@@ -100,8 +100,9 @@ _CALLBACKS = text("""
 def find(session: Session, some_id: UUID) -> Story | None:
     """The story behind an id of an event, a notification, a delivery, a letter or an attempt; else None.
 
-    From a delivery, a letter or an attempt it tells of that delivery; from a notification, of all its
-    deliveries; from an event, of everything that came of it.
+    From a letter it tells of that letter; from a delivery or an attempt, of that delivery and whatever else
+    its notification has on the channel; from a notification, of all its deliveries; from an event, of
+    everything that came of it.
     """
     attempt = session.get(Attempt, some_id)
     delivery_id = attempt.delivery_id if attempt else some_id
@@ -112,7 +113,9 @@ def find(session: Session, some_id: UUID) -> Story | None:
     if delivery is not None:
         notification = session.get(Notification, delivery.notification_id)
         event = session.get(Event, notification.event_id) if notification and notification.event_id else None
-        return _tell(session, event, [notification] if notification else [], [delivery])
+        told = [notification] if notification else []
+        on_channel = [each for each in _deliveries(session, told) if each.channel == delivery.channel]
+        return _tell(session, event, told, on_channel or [delivery])
     notification = session.get(Notification, some_id)
     if notification is not None:
         event = session.get(Event, notification.event_id) if notification.event_id else None

@@ -20,6 +20,7 @@ class EventRow:
 
     Attributes:
         callback_id: The event's own id.
+        received_at: When it came.
         learned: ``PUSHED`` or ``POLLED``.
         tries: How often it has failed so far.
         event_type: Stripe's word for what happened.
@@ -29,6 +30,7 @@ class EventRow:
     """
 
     callback_id: str
+    received_at: datetime
     learned: str
     tries: int
     event_type: str | None
@@ -64,7 +66,7 @@ _LEASE = text("""
     update fleet.inbox i set due_at = :until
     from picked
     where i.provider = 'stripe' and i.callback_id = picked.callback_id
-    returning i.callback_id, i.learned, i.tries, i.body ->> 'type' as event_type,
+    returning i.callback_id, i.received_at, i.learned, i.tries, i.body ->> 'type' as event_type,
       i.body #>> '{data,object,id}' as object_id, i.body #>> '{data,object,payment_intent}' as payment_id,
       i.body #>> '{data,object,amount_refunded}' as refunded
 """)

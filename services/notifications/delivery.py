@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from db.queries.dispatch import ClaimedRow
     from providers.base import Receipt
-    from services.notifications.outcomes import Settlement
+    from services.notifications.outcomes import Settlement, Tell
     from services.notifications.pace import Pace
 
 log = logging.getLogger(__name__)
@@ -110,10 +110,14 @@ class Drain:
             self.side_by_side, thread_name_prefix=f"send-{self.channel.lower()}"
         )
 
-    def run(self, should_stop: Callable[[], bool]) -> int:
+    def run(self, should_stop: Callable[[], bool], tell: Tell = outcomes.to_nobody) -> int:
         """Send until nothing is due or ``should_stop`` says so; return how many deliveries were settled.
 
         A second call while one is running wakes that one instead and returns 0 at once.
+
+        Args:
+            should_stop: Asked between claims.
+            tell: Is told what became of each.
         """
         settled = 0
         self._arrivals.put(None)
@@ -122,16 +126,16 @@ class Drain:
             try:
                 if not self._under_way:
                     self._gather()
-                settled += self._slide(should_stop)
+                settled += self._slide(should_stop, tell)
             finally:
                 self._running.release()
         return settled
 
     def one(self, delivery_id: UUID) -> Settlement | None:
-        """Send one delivery now, due or not; None where it is not queued or in another's hands."""
+        """Send one delivery now, due or not; None where the channel has it not queued, or another has it."""
         with self.sessions.begin() as session:
             now = self.clock()
-            row = dispatch.claim_one(session, delivery_id, now, now + self.lease)
+            row = dispatch.claim_one(session, delivery_id, self.channel, now, now + self.lease)
             if row is None:
                 return None
             early, opened = self._judge(session, [row], now)
@@ -141,7 +145,7 @@ class Drain:
         self._settler.settle(ended, probe=False)
         return ended[0].settlement
 
-    def _slide(self, should_stop: Callable[[], bool]) -> int:
+    def _slide(self, should_stop: Callable[[], bool], tell: Tell) -> int:
         """Keep the window of sends full, and settle answers as they arrive: a slow one delays nobody."""
         settled = 0
         claiming, probe = True, False
@@ -152,16 +156,16 @@ class Drain:
             if claiming and not alone and (self._under_way == 0 or room >= self.side_by_side // 4):
                 started, ended_at_once, gate = self._claim(room)
                 self._under_way += started
-                settled += ended_at_once
+                settled += _told(ended_at_once, tell)
                 probe = gate is Gate.PROBE
-                claiming = (gate is Gate.OPEN and started + ended_at_once >= room) or (
-                    probe and not started and ended_at_once > 0
+                claiming = (gate is Gate.OPEN and started + len(ended_at_once) >= room) or (
+                    probe and not started and len(ended_at_once) > 0
                 )
             if self._under_way:
                 ended, woken = self._gather()
                 self._under_way -= len(ended)
                 self._settler.settle(ended, probe=probe)
-                settled += len(ended)
+                settled += _told(ended, tell)
                 claiming = claiming or woken or probe
             claiming = claiming and not should_stop()
         return settled
@@ -176,24 +180,24 @@ class Drain:
             pass
         return [ended for ended in arrived if ended is not None], None in arrived
 
-    def _claim(self, room: int) -> tuple[int, int, Gate]:
-        """Lease what is due and start it; return how many started, how many ended at once, and the gate."""
+    def _claim(self, room: int) -> tuple[int, Sequence[Ended], Gate]:
+        """Lease what is due and start it; return how many started, what ended at once, and the gate."""
         try:
             if not (room := self._room(room)):
-                return 0, 0, Gate.CLOSED
+                return 0, [], Gate.CLOSED
             gate, early, opened = self._lease(room)
         except OperationalError as error:
             # Sends may be under way whose answers must be settled: the next wake-up claims again.
             log.warning(
                 "channel %s: nothing claimed, the database is away (%s)", self.channel, type(error).__name__
             )
-            return 0, 0, Gate.CLOSED
+            return 0, [], Gate.CLOSED
         held_back, granted = self._keep_pace(opened)
         ended = [Ended(row, settlement) for row, settlement in early] + held_back
         self._settler.settle(ended, probe=False)
         for claimed, token in granted:
             self._threads.submit(self._send_and_report, claimed, token)
-        return len(granted), len(ended), gate
+        return len(granted), ended, gate
 
     def _room(self, wanted: int) -> int:
         """How many our own limits let go now; none pauses the channel, so that nobody asks in vain."""
@@ -249,17 +253,32 @@ class Drain:
         self._arrivals.put(self._send(claimed, token))
 
     def _send(self, claimed: ClaimedRow, token: UUID) -> Ended:
-        with bound_contextvars(delivery_id=str(claimed.delivery_id), attempt=str(token)):
+        about = {"delivery_id": str(claimed.delivery_id), "attempt": str(token)}
+        if claimed.event_id is not None:
+            about["event_id"] = str(claimed.event_id)
+        with bound_contextvars(**about):
             return self._carry(claimed, token)
 
     def _carry(self, claimed: ClaimedRow, token: UUID) -> Ended:
+        began_at = self.clock()
         try:
             receipt = self.carrier.carry(claimed, token)
         except ProviderError as error:
-            decision = decide(error, claimed.tries + 1, self.policy, self.clock(), self.jitter)
+            now = self.clock()
+            decision = decide(error, claimed.tries + 1, self.policy, now, self.jitter)
             settlement = outcomes.refused(claimed, token, self.carrier.provider, error, decision)
-            return Ended(claimed, settlement, error)
+            said = (claimed.delivery_id, error.code, type(decision).__name__.lower())
+            log.info("delivery %s was not taken: %s; %s", *said)
+            return Ended(claimed, settlement, error, (began_at, now))
         except Exception as error:
             log.exception("delivery %s could not be prepared", claimed.delivery_id)
-            return Ended(claimed, outcomes.parked(claimed, token, error))
-        return Ended(claimed, outcomes.accepted(claimed, token, receipt))
+            settlement = outcomes.parked(claimed, token, error)
+            return Ended(claimed, settlement, took=(began_at, self.clock()))
+        settlement = outcomes.accepted(claimed, token, receipt)
+        return Ended(claimed, settlement, took=(began_at, self.clock()))
+
+
+def _told(ended: Sequence[Ended], tell: Tell) -> int:
+    for each in ended:
+        tell(each.settlement)
+    return len(ended)

@@ -8,8 +8,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import json_rows
-from db.queries import codes, receipts
-from services.notifications import stops
+from db.queries import codes, journeys, receipts
+from services import witness
+from services.notifications import journey, stops
 from services.notifications.fallback import give_way
 from services.notifications.receipts import ARRIVED, FAILED
 
@@ -87,6 +88,8 @@ class Effects:
         self._follow_up(session, news, suppressed, now)
         _count_unseen(session, verdicts, now)
         stops.heed_refusals(session, {v.token for v in verdicts if v.kind == "suppressed"}, self.region)
+        if witness.present():
+            _tell(session, news, now)
         return [_handled(w, of, by_token) for w, of in zip(words, held, strict=True)]
 
     @staticmethod
@@ -108,8 +111,10 @@ class Effects:
                 )
         # Who does not want to be written to is not written to on another channel instead.
         give_way(session, [delivery for delivery in failed if delivery not in suppressed], "FAILED", now)
-        if proved:
-            log.info("%d attempts of unknown outcome settled by what the provider said", len(proved))
+        for new in news:
+            if new.proved:
+                about = {"delivery_id": str(new.delivery_id), "attempt": str(new.token)}
+                log.info("delivery %s was taken: the provider says so", new.delivery_id, extra=about)
 
     def _verdicts(
         self, words: Sequence[Word], held: Sequence[Held], news: Mapping[UUID, Recorded]
@@ -139,9 +144,16 @@ def _count_unseen(session: Session, verdicts: Sequence[_Verdict], now: datetime)
         if not v.known
     ]
     for row in unseen:
-        log.warning("%s gave a code that no table lists: %s", row["provider"], row["code"])
+        about = {"attempt": str(row["token"])}
+        log.warning("%s gave a code that no table lists: %s", row["provider"], row["code"], extra=about)
     if unseen:
         codes.count_unseen(session, json_rows.dumps(unseen), now)
+
+
+def _tell(session: Session, news: Sequence[Recorded], now: datetime) -> None:
+    tokens = [new.token for new in news if new.proved or new.state in ARRIVED | FAILED]
+    if tokens:
+        witness.tell(session, journey.receipts, journeys.heard(session, tokens), now)
 
 
 def _row(word: Word, held: Held) -> dict[str, object]:

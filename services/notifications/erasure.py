@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg.errors import DeadlockDetected
 from tenacity import retry, retry_if_exception, stop_after_attempt
 
+from db.progress import quiet
 from db.queries import erasure, erasures, interventions, people
 from db.queries.erasures import ACTION
 from providers.errors import Misconfigured, ProviderError, RateLimited
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session, sessionmaker
 
+    from db.progress import Progress
     from db.queries.erasures import AtProvider
     from db.queries.interventions import By
     from providers.base import AddressErasure, MessageRedaction
@@ -124,8 +126,13 @@ class Eraser:
             session.rollback()
         return erased
 
-    def erase(self, user_id: UUID, by: By) -> Erased:
+    def erase(self, user_id: UUID, by: By, tell: Progress = quiet) -> Erased:
         """Erase a person, and record who did it and why.
+
+        Args:
+            user_id: Whom.
+            by: Who and why.
+            tell: Is told how far the providers' deletions are.
 
         Raises:
             NamesThePersonError: The reason names the person or an address, and would be kept.
@@ -133,7 +140,7 @@ class Eraser:
         erased, left, record = self._commit(user_id, by)
         if record is None:
             return erased
-        deleted, failed = self._at_providers(left)
+        deleted, failed = self._at_providers(left, tell)
         with self.sessions.begin() as session:
             erasures.add_to_record(session, record, {"deleted at providers": deleted, "failed there": failed})
         log.info("erasure %s: providers delete %d messages", record, deleted)
@@ -176,14 +183,14 @@ class Eraser:
         )
         return erased, left
 
-    def _at_providers(self, left: Left) -> tuple[int, dict[str, int]]:
+    def _at_providers(self, left: Left, tell: Progress) -> tuple[int, dict[str, int]]:
         failed = Counter[str]()
         for provider in sorted({message.provider for message in left.messages}):
             theirs = [message for message in left.messages if message.provider == provider]
             if provider in self.erasures:
                 failed += self._all_at_once(theirs, self.erasures[provider], left.emails)
             else:
-                failed += self._one_by_one(theirs, self.redactions[provider])
+                failed += self._one_by_one(theirs, self.redactions[provider], tell)
         return len(left.messages) - failed.total(), dict(failed)
 
     def _all_at_once(
@@ -196,9 +203,12 @@ class Eraser:
         self._remember(theirs)
         return Counter()
 
-    def _one_by_one(self, theirs: Sequence[AtProvider], provider: MessageRedaction) -> Counter[str]:
+    def _one_by_one(
+        self, theirs: Sequence[AtProvider], provider: MessageRedaction, tell: Progress
+    ) -> Counter[str]:
         failed = Counter[str]()
         for number, message in enumerate(theirs):
+            tell(f"messages at {message.provider}", number, len(theirs))
             try:
                 provider.redact(message.message_id)
             except (Misconfigured, RateLimited) as error:
@@ -209,6 +219,7 @@ class Eraser:
                 failed[error.code] += 1
             else:
                 self._remember([message])
+        tell(f"messages at {theirs[0].provider}", len(theirs), len(theirs))
         return failed
 
     def _remember(self, gone: Sequence[AtProvider]) -> None:

@@ -83,7 +83,9 @@ class Evidence:
                 if size > 1:
                     raise
                 inbox.fail(session, callbacks[0], type(error).__name__, PARK_AFTER, now)
-                log.error("callback %s failed with %s", callbacks[0].callback_id, type(error).__name__)  # noqa: TRY400 - its text may quote what the callback says
+                failed = callbacks[0].callback_id
+                told = ("callback %s failed with %s", failed, type(error).__name__)
+                log.error(*told, extra={"callback_id": failed})  # noqa: TRY400 - its text may quote what the callback says
         return len(callbacks)
 
     def _work_off(self, session: Session, callbacks: Sequence[Callback], now: datetime) -> None:

@@ -11,7 +11,8 @@ import logging
 from typing import TYPE_CHECKING, Literal
 
 from db.queries import fallbacks, payment_reminders
-from services.notifications import catalogue, reach
+from services import witness
+from services.notifications import catalogue, journey, reach
 from services.notifications.template_codes import Template
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.orm import Session
+
+    from db.queries.fallbacks import GivenWay
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +52,15 @@ def give_way(session: Session, delivery_ids: Sequence[UUID], reason: Reason, now
         log.info(
             "delivery %s gave way to delivery %s (%s to %s): %s",
             *(row.delivery_id, row.to_delivery_id, row.channel, row.to_channel, reason),
-            extra={"delivery_id": str(row.delivery_id)},
+            extra=_about(row),
         )
+    witness.tell(session, journey.fallbacks, given, reason, now)
     reminders = [row.to_delivery_id for row in given if row.template_code == Template.REMINDER]
     payment_reminders.given_way(session, reminders, now)
     reach.prioritise(session, {row.notification_id: catalogue.route(row.template_code) for row in given})
     return [row.delivery_id for row in given]
+
+
+def _about(row: GivenWay) -> dict[str, str]:
+    about = {"delivery_id": str(row.delivery_id)}
+    return about | {"event_id": str(row.event_id)} if row.event_id else about

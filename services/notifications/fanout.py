@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from db import json_rows
 from db.models.enums import NotificationChannel
 from db.queries import announcements, outbox, preferences
+from services import witness
 from services.batches import Batches
-from services.notifications import catalogue, reach, subject
+from services.notifications import catalogue, journey, reach, subject
 from services.notifications.announcing import Announcing, Message
 from services.notifications.catalogue import Announcement, Silence
 from services.notifications.reach import Addressee
@@ -94,6 +95,7 @@ class FanOut:
         free = announcements.record(session, json_rows.dumps(batch.places)) if batch.places else set()
         batch.announcing.write(session, free, self.region, now)
         outbox.finish(session, json_rows.dumps(batch.results), event_ids, now)
+        witness.tell(session, journey.events, facts, batch.results, self.clock)
 
     @staticmethod
     def _written(

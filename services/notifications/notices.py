@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from db import json_rows
 from db.queries import notice_queue, payment_reminders, preferences
+from services import witness
 from services.batches import Batches
+from services.notifications import journey
 from services.notifications.announcing import Announcing, Message
 from services.notifications.template_codes import Template
 
@@ -91,6 +93,7 @@ class Notices:
         notice_queue.finish(session, json_rows.dumps(results), now)
         reminders = [each.notice_id for each in facts if each.template_code == Template.REMINDER]
         payment_reminders.told(session, reminders, now)
+        witness.tell(session, journey.notices, facts, results, self.clock)
 
 
 def _message(notice: NoticeFacts, user_id: UUID) -> Message:

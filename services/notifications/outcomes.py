@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,15 @@ class Settlement:
     def row(self) -> dict[str, object]:
         """As a row of the settling statement."""
         return asdict(self)
+
+
+Tell = Callable[[Settlement], object]
+"""Is told what became of a delivery."""
+
+
+def to_nobody(settlement: Settlement) -> None:
+    """For those who only want it done."""
+    del settlement
 
 
 def accepted(claimed: ClaimedRow, token: UUID, receipt: Receipt) -> Settlement:

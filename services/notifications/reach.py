@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from db import json_rows
 from db.models.enums import NotificationChannel
 from db.queries import announcements, fallbacks, preferences
-from services.notifications import phones
+from services.notifications import authorship, phones
 from services.notifications.catalogue import WAYS, Priority
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def deliver(session: Session, addressees: Sequence[Addressee], region: str, now:
         instead = {WAYS[channel] for channel in reached if channel in WAYS}
         deliveries += [
             {
+                "id": authorship.first(each.notification_id, channel),
                 "notification_id": each.notification_id,
                 "channel": channel,
                 "recipient": addresses[channel],

@@ -59,8 +59,8 @@ _KEPT: Final[Mapping[Template, Kept]] = {
     Template.GENERIC: {},
 }
 _OWN_WORDS: Final = {
-    "fr": ("Votre rendez-vous", "Bonjour,\n\nvotre conseiller vous attend jeudi à 10 h."),
-    "en": ("Your appointment", "Hello,\n\nyour adviser expects you on Thursday at 10 a.m."),
+    "fr": ("Votre rendez-vous", "Votre conseiller vous attend jeudi à 10 h.\n\nPensez à votre passeport."),
+    "en": ("Your appointment", "Your adviser expects you on Thursday at 10 a.m.\n\nBring your passport."),
 }
 _VARIANTS: Final[Mapping[Template, Mapping[str, Kept]]] = {
     Template.REMINDER: {"1st": {}, "2nd": {"number": 2}, "last": {"number": 5, "last": True}},

@@ -14,7 +14,8 @@ from db import json_rows
 from db.queries import channels, codes, dispatch, lookups
 from db.queries.channels import Pause
 from providers.errors import Ambiguous, Misconfigured, RateLimited, Suppressed, Transient, Undeliverable
-from services.notifications import stops
+from services import witness
+from services.notifications import journey, stops
 from services.notifications.fallback import give_way
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ FAILING_AFTER = 20
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A send that came back, or a claimed delivery that ended without one."""
+    """A send that came back, or a claimed delivery that ended without one.
+
+    ``took`` is when the carrier was called and when it came back; None where it was not.
+    """
 
     claimed: ClaimedRow
     settlement: Settlement
     error: ProviderError | None = None
+    took: tuple[datetime, datetime] | None = None
 
 
 @dataclass
@@ -95,6 +100,7 @@ class Settler:
             self._follow_up(session, ended, now)
             self._pause_or_resume(session, ended, now, failing, probe=probe)
             stops.heed_refusals(session, _suppressed(ended), self.region)
+            witness.tell(session, journey.sends, ended, now)
         self._failing = 0 if failing >= self.failing_after else failing
 
     def _follow_up(self, session: Session, ended: Sequence[Ended], now: datetime) -> None:

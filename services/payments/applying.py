@@ -53,7 +53,8 @@ def apply(session: Session, checkout: Checkout, learned: Learned, now: datetime)
     if objection is not None:
         return objection.keep(session, now, order.order_id)
     applied = _converge(session, case)
-    log.info("order %s: %s (session %s)", order.order_id, applied.outcome, checkout.session_id)
+    told = (order.order_id, applied.outcome, checkout.session_id)
+    log.info("order %s: %s (session %s)", *told, extra={"order_id": str(order.order_id)})
     return applied
 
 

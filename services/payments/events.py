@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 from db import json_rows
 from db.queries import stripe_inbox
 from providers.errors import Misconfigured, ProviderError, RateLimited
+from services import witness
 from services.payments import pointers
 from services.payments.pointers import MalformedEventError, Thing
 from services.payments.words import Applied, Learned, Outcome
+from services.witness import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session, sessionmaker
@@ -93,6 +95,7 @@ class StripeInbox:
         handled: list[dict[str, object]] = []
         later: list[_Later] = []
         left: list[EventRow] = []
+        applied: list[tuple[EventRow, Applied]] = []
         pointed: list[tuple[EventRow, Pointer]] = []
         for event in events:
             try:
@@ -116,10 +119,11 @@ class StripeInbox:
             if answer is None:
                 left += asked_for
             elif isinstance(answer, Applied):
-                handled += [_handled(event, answer.outcome) for event in asked_for]
+                applied += [(event, answer) for event in asked_for]
             else:
                 later.append(_Later(asked_for, answer))
-        return self._write_down(handled, later, left)
+        handled += [_handled(event, answer.outcome) for event, answer in applied]
+        return self._write_down(handled, later, left, applied)
 
     def _answered(self, questions: Mapping[Pointer, Sequence[EventRow]]) -> list[Pointer]:
         """Those that need not be put, for all that their events tell is known."""
@@ -148,7 +152,11 @@ class StripeInbox:
             return error
 
     def _write_down(
-        self, handled: Sequence[dict[str, object]], later: Sequence[_Later], left: Sequence[EventRow]
+        self,
+        handled: Sequence[dict[str, object]],
+        later: Sequence[_Later],
+        left: Sequence[EventRow],
+        applied: Sequence[tuple[EventRow, Applied]],
     ) -> bool:
         now = self.clock()
         waits = [until for each in later if (until := _wait(each.error, now)) is not None]
@@ -160,6 +168,7 @@ class StripeInbox:
             stripe_inbox.later(session, json_rows.dumps(rows), now)
             if until is not None:
                 stripe_inbox.wait(session, until)
+            witness.tell(session, _moments, applied, now)
         return until is not None
 
     def _row(
@@ -177,6 +186,7 @@ class StripeInbox:
             event.callback_id,
             told,
             "; parked" if park else "",
+            extra={"callback_id": event.callback_id},
         )
         return {
             "callback_id": event.callback_id,
@@ -185,6 +195,20 @@ class StripeInbox:
             "error": told,
             "park": park,
         }
+
+
+def _moments(applied: Sequence[tuple[EventRow, Applied]], now: datetime) -> Iterator[Moment]:
+    """From an event's arrival to what became of it, in the trace of its order."""
+    for event, answer in applied:
+        if answer.order_id is not None:
+            about = {
+                "order_id": answer.order_id,
+                "callback_id": event.callback_id,
+                "learned": event.learned,
+                "outcome": answer.outcome,
+            }
+            told = f"payment {event.callback_id}"
+            yield Moment("payment", answer.order_id, told, None, event.received_at, now, about)
 
 
 def _wait(error: Exception, now: datetime) -> datetime | None:

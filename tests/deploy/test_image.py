@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+LAST_STAGE = DOCKERFILE.rsplit("\nFROM ", 1)[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 FOLDERS = sorted({name.split(".", 1)[0] for name in PROJECT["tool"]["setuptools"]["packages"]})
 
@@ -35,9 +36,19 @@ def test_nothing_that_is_copied_is_ignored() -> None:
     assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(_copied())
 
 
+def test_what_runs_was_built_before_and_installs_nothing() -> None:
+    assert re.findall(r"^COPY (.+)$", LAST_STAGE, re.MULTILINE) == ["--from=build /opt/fleet /opt/fleet"]
+    assert [line.split()[0] for line in re.findall(r"^RUN (.+)$", LAST_STAGE, re.MULTILINE)] == ["useradd"]
+    assert "venv --without-pip /opt/fleet" in DOCKERFILE
+    installs = re.findall(r"pip\S*(?: --python \S+)? install (.+?)(?: \\\n|\n)", DOCKERFILE)
+    assert len(installs) == 3
+    for options in installs:
+        assert "--no-cache-dir" in options
+        assert "--require-hashes" in options or "--no-index" in options, options
+
+
 def test_it_does_not_run_as_root() -> None:
-    last_stage = DOCKERFILE.rsplit("\nFROM ", 1)[1]
-    user = re.search(r"^USER (\d+)$", last_stage, re.MULTILINE)
+    user = re.search(r"^USER (\d+)$", LAST_STAGE, re.MULTILINE)
     assert user is not None
     assert int(user[1]) > 0
 

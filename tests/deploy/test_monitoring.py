@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.engine import dsn, make_engine
+from schedules.timetable import timetable
 from tests.deploy.composed import ROOT
 from tests.deploy.test_pages import anchors
 from tests.workers.misfortunes import MISFORTUNES, befall
@@ -79,7 +80,7 @@ def told(module_database: Database) -> Mapping[str, set[str]]:
     ingress.answered("stripe", 0.01)
     engine = make_engine(module_database.url, pool_size=1)
     sessions: sessionmaker[Session] = sessionmaker(engine)
-    registry.register(DatabaseMetrics(sessions, lambda: utc_now() + timedelta(seconds=1), 0.1))
+    registry.register(DatabaseMetrics(sessions, lambda: utc_now() + timedelta(seconds=1), timetable(), 0.1))
     samples = [sample for family in registry.collect() for sample in family.samples]
     engine.dispose()
     return {sample.name: {*sample.labels} for sample in samples}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import secrets
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+import urllib3
 
 from tests.e2e.conftest import SOONER, Fleet, open_fleet
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -16,7 +20,7 @@ from workers.dev.processes import wait_until
 from workers.dev.stack import Stack, bare_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from workers.dev.application import Client
@@ -138,13 +142,46 @@ def test_the_broker_wiped_with_a_backlog_of_500(fleet: Fleet, redis_server: Embe
     _each_sent_once(fleet, client, 500)
 
 
-def test_the_broker_restarted(fleet: Fleet, redis_server: EmbeddedRedis) -> None:
+@pytest.fixture
+def done_by_flower(fleet: Fleet) -> Iterator[Callable[[], dict[str, str]]]:
+    """What Flower shows of the tasks that went well: their results."""
+    root = fleet.stack.addresses["flower"]
+    process = fleet.stack.spawn("flower", "flower", "--port", str(urlsplit(root).port))
+    operator = f"operator:{fleet.stack.environment['FLEET_OPS_PASSWORD']}"
+    signed_in = {"Authorization": f"Basic {base64.b64encode(operator.encode()).decode()}"}
+
+    def results() -> dict[str, str]:
+        url = f"{root}/api/tasks?state=SUCCESS"
+        try:
+            answer = urllib3.request("GET", url, headers=signed_in, retries=False)
+        except urllib3.exceptions.HTTPError:
+            return {}
+        return {uuid: task["result"] for uuid, task in json.loads(answer.data).items()}
+
+    yield results
+    fleet.stack.children.pop("flower")
+    process.terminate(20)
+
+
+def test_the_broker_restarted(
+    fleet: Fleet, redis_server: EmbeddedRedis, done_by_flower: Callable[[], dict[str, str]]
+) -> None:
     client = fleet.client()
+    # A run of the timetable comes every few seconds.
+    fleet.wait(done_by_flower, "a task in Flower")
+    before = done_by_flower()
     redis_server.restart()
     _messages(fleet, client, 5)
     fleet.wait(lambda: fleet.accepted(client.email) == 5, "the five")
     fleet.wait_settled()
     _each_sent_once(fleet, client, 5)
+    fleet.wait(lambda: done_by_flower().keys() - before, "a task in Flower again")
+    before = done_by_flower()
+    fleet.application.write_message(client, "Bonjour")
+    told = "'email: 1 claimed, 1 sent'"
+    fleet.wait(
+        lambda: told in dict(done_by_flower().items() - before.items()).values(), "what came of it in Flower"
+    )
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""The commands as people run them: everything at once, and Flower."""
+"""The commands as people run them: everything at once, and what stops a start."""
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,6 @@ from workers.dev.stack import bare_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workers.dev.embedded.redis import EmbeddedRedis
 
 pytestmark = pytest.mark.e2e
 
@@ -87,6 +86,10 @@ def test_up_starts_everything_and_ctrl_c_ends_it_all(folder: Path) -> None:
         assert urllib3.request("GET", page, retries=False).status == 200
     children = _descendants(up.pid)
     assert len(children) >= 8  # six processes and two servers
+    file = folder / ".fleet/up/environment"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with psycopg.connect(_sourced(file, "OWNER_DATABASE_URL")) as connection:
+        assert connection.execute("select count(*) from products").fetchone() == (3,)
 
     second = _start(folder, "up", log="second.log")
     assert second.wait(DEADLINE)
@@ -96,6 +99,12 @@ def test_up_starts_everything_and_ctrl_c_ends_it_all(folder: Path) -> None:
     up.terminate(DEADLINE, [signal.SIGINT])
     assert up.returncode == 0
     assert wait_until(lambda: not _alive(children), DEADLINE)
+    assert not file.exists()
+
+
+def _sourced(file: Path, name: str) -> str:
+    script = f'. "{file}"; printf %s "${name}"'
+    return subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
 
 
 def test_up_killed_leaves_nothing_running_and_the_next_takes_over(folder: Path) -> None:
@@ -143,33 +152,3 @@ def test_a_database_that_does_not_answer_is_said_in_one_line(folder: Path) -> No
     assert current.returncode == 3
     assert "The database does not answer" in current.output()
     assert "secret" not in current.output()
-
-
-def test_flower_wants_its_password_and_lets_nobody_change_a_thing(
-    folder: Path, database_url: str, redis_server: EmbeddedRedis
-) -> None:
-    given = SETTINGS | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_server.url,
-        "FLEET_FLOWER_PASSWORD": "correct horse",
-    }
-    flower = _start(folder, "flower", "--port", "0", environment=given)
-    pattern = re.compile(r"http://127\.0\.0\.1:(\d+)")
-    assert wait_until(lambda: pattern.search(flower.output(60)) is not None, DEADLINE), flower.output(60)
-    found = pattern.search(flower.output(60))
-    assert found
-    root = found.group()
-    signed_in = {"Authorization": f"Basic {base64.b64encode(b'operator:correct horse').decode()}"}
-    wrong = {"Authorization": f"Basic {base64.b64encode(b'operator:wrong').decode()}"}
-
-    def ask(method: str, path: str, headers: dict[str, str]) -> int:
-        return urllib3.request(method, root + path, headers=headers, retries=False, timeout=10).status
-
-    assert ask("GET", "/workers", {}) == 401
-    assert ask("GET", "/workers", wrong) == 401
-    assert ask("GET", "/workers", signed_in) == 200
-    apply = "/api/task/async-apply/schedule.tick"
-    assert ask("POST", apply, {}) == 401
-    assert ask("POST", apply, signed_in) in {403, 405}
-    assert b"correct horse" not in Path(f"/proc/{flower.pid}/cmdline").read_bytes()
-    flower.terminate(20)

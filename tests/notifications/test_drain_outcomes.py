@@ -152,7 +152,9 @@ def test_what_cannot_be_worded_is_parked_and_nothing_is_sent(
     assert (row.parked_at, row.last_code, row.tries) == (clock.now, "RenderError", 0)
     (attempt,) = pipeline.attempts(delivery_id)
     assert (attempt.outcome, attempt.code) == ("NOT_SENT", "RenderError")
-    assert bound == [{"delivery_id": str(delivery_id), "attempt": str(attempt.token)}]
+    event_id = pipeline.scalar("select event_id from notifications where event_id is not null")
+    about = {"event_id": event_id, "delivery_id": delivery_id, "attempt": attempt.token}
+    assert bound == [{name: str(value) for name, value in about.items()}]
     assert pipeline.delivery(delivery_id).status == "PENDING"
     assert pipeline.delivery(healthy).status == "SENT"
     clock.forward(86_400)

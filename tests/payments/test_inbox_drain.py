@@ -13,6 +13,7 @@ from db.engine import dsn
 from db.queries import inbox
 from providers.errors import Misconfigured, RateLimited, Transient
 from providers.payments import Dispute, PaymentEvent
+from services import witness
 from services.notifications.evidence import Evidence
 from services.payments.events import BATCH, LEASE, PARK_AFTER, StripeInbox
 from services.payments.pointers import HANDLED_TYPES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session, sessionmaker
 
+    from services.witness import Moment
     from tests.databases import Database
     from tests.payments.account import Books
 
@@ -56,6 +58,22 @@ def test_what_was_polled_is_told_apart(books: Books) -> None:
     books.change("update fleet.inbox set learned = 'POLLED'")
     books.inbox().run(never)
     assert books.scalar("select learned from fleet.settlements") == "POLL"
+
+
+def test_a_payment_is_told_in_the_trace_of_its_order(books: Books) -> None:
+    told: list[Moment] = []
+    client, checkout = books.client()
+    books.push(*books.account.tell_paid(books.account.pay(checkout)))
+    witness.watch(told.extend)
+    try:
+        books.inbox().run(never)
+    finally:
+        witness.unwatch()
+    assert {(moment.name, moment.trace, moment.parent) for moment in told} == {
+        ("payment", client.order_id, None)
+    }
+    assert {moment.about["callback_id"] for moment in told} == set(books.handled())
+    assert {moment.about["outcome"] for moment in told} == {"SETTLED"}
 
 
 def test_every_handled_type_leads_to_its_thing(books: Books) -> None:

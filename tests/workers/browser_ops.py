@@ -13,7 +13,7 @@ import pytest
 
 from tests.browser import Browser
 from tests.notifications.pipeline import email, execute
-from tests.workers.operators import NAME, PASSWORD, USER, Operator
+from tests.workers.operators import FLOWER, NAME, PASSWORD, USER, Operator
 from tests.workers.ops_desk import leaving, operator, published
 from tests.workers.test_by_hand import failed
 
@@ -83,6 +83,7 @@ def test_from_a_failure_to_its_story_and_a_retry(refused: UUID, at_work: Browser
     browser.wait(lambda: browser.run("return document.querySelectorAll('.uplot canvas').length;") == 3)
     browser.picture(PICTURES / "overview.png")
     assert not browser.is_too_wide()
+    assert browser.run("return document.querySelector('nav a:last-child').href;") == FLOWER
     browser.wait(lambda: number(browser, "section table a[href*='code=http_400']"))
     browser.click("section table a[href*='code=http_400']")
     browser.picture(PICTURES / "tries.png")

@@ -18,6 +18,7 @@ from twilio.request_validator import RequestValidator
 from providers.signatures_sendgrid import SendGridSignatures
 from providers.signatures_stripe import StripeSignatures
 from providers.signatures_twilio import TwilioSignatures
+from schedules.timetable import timetable
 from tests.waiting import wait_for
 from workers.dev.sandbox.sendgrid_events import Signer
 from workers.ingress.app import Ingress
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.notifications.pipeline import Clock
 
-SIGNER = Signer(None)
+SIGNER = Signer()
 AUTH_TOKEN = "made-up-token"
 WEBHOOK_SECRETS = ("whsec_made_up_new", "whsec_made_up_old")
 PUBLIC_URL = "https://partners.example.com/fleet"
@@ -112,6 +113,7 @@ def serving(
         public_url=PUBLIC_URL,
         health_max_age_seconds=MAX_AGE,
         poll_share_warning=0.1,
+        entries=timetable(),
         clock=clock,
         pages=pages,
     )

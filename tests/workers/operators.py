@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.workers.ingress_server import Caller
 
 USER, PASSWORD, NAME = "operator", "correct horse", "Dominique Exemple"
+FLOWER = "https://flower.example.com/"
 
 
 def settings(**changed: Any) -> Settings:
@@ -38,6 +39,7 @@ def settings(**changed: Any) -> Settings:
         "locale": "fr",
         "health_max_age_seconds": 60.0,
         "poll_share_warning": 0.1,
+        "flower_url": HttpUrl(FLOWER),
     }
     return Settings.model_construct(**given | changed)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from db.engine import dsn
 from tests.notifications.pipeline import email, execute
 from workers.cli import app as cli
 
@@ -81,6 +83,56 @@ def test_a_retry_is_said_first_and_then_done_and_recorded(
     )
 
 
+def test_what_waits_is_given_up_and_what_has_had_its_last_word_is_left(
+    app: Application, client: Client, owner_url: str, application: sessionmaker[Session]
+) -> None:
+    waiting, lost = email(app, client), failed(owner_url, email(app, client))
+    words = ("give-up", str(waiting), str(lost))
+
+    said = fleet(*words)
+    assert (said.exit_code, f"{waiting} on EMAIL would end as FAILED" in said.stdout) == (0, True)
+    assert f"{lost} left out: is FAILED" in said.stdout
+    plan = json.loads(fleet(*words, "--json", "--yes", "--why", "x", "--dry-run").stdout)
+    assert [each["delivery_id"] for each in plan["give_up"]] == [str(waiting)]
+    assert len(rows(application, "select from fleet.dispatch")) == 1
+
+    assert fleet(*words, "--yes").exit_code == 2
+    done = fleet(*words, "--yes", "--why", "sent by post", "--who", "dominique", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["given_up"]) == (0, [str(waiting)])
+    assert rows(application, "select from fleet.dispatch") == []
+    (told,) = rows(application, "select subject, who, why, action from fleet.interventions")
+    assert tuple(told) == (waiting, "dominique", "sent by post", "cancel")
+    assert fleet(*words, "--yes", "--why", "again").exit_code == 1
+
+
+def test_what_a_worker_has_in_hand_is_not_given_up(app: Application, client: Client, owner_url: str) -> None:
+    waiting = email(app, client)
+    execute(owner_url, "update fleet.dispatch set lease_until = now() + interval '1 minute'")
+    answer = fleet("give-up", str(waiting), "--yes", "--why", "x")
+    assert (answer.exit_code, "in a worker's hands" in answer.stderr) == (1, True)
+
+
+def test_dry_runs_change_nothing(
+    app: Application, client: Client, owner_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = failed(owner_url, email(app, client))
+    for words in (
+        ("retry", str(lost), "--yes", "--why", "x"),
+        ("pause", "SMS", "--why", "x"),
+        ("suppress", "EMAIL", client.email, "--why", "x"),
+        ("preferences", str(client.user_id), "--set", "locale=en", "--why", "x"),
+    ):
+        said = fleet(*words, "--dry-run")
+        assert (said.exit_code, "Nothing was done" in said.stdout) == (0, True), said.output
+        assert fleet(*words, "--dry-run", "--json").exit_code == 0
+    monkeypatch.setenv("DATABASE_URL", owner_url)
+    assert "Nothing was done" in fleet("db", "seed", "--dry-run").stdout
+    kept = ("interventions", "channels", "suppressions", "preferences", "dispatch")
+    counts = "select " + ", ".join(f"(select count(*) from fleet.{table})" for table in kept)
+    with psycopg.connect(dsn(owner_url)) as connection:
+        assert connection.execute(counts.encode()).fetchone() == (0,) * len(kept)
+
+
 def test_a_retry_wants_to_know_which_and_leaves_the_others(app: Application, client: Client) -> None:
     waiting = email(app, client)
     assert fleet("retry").exit_code == 2
@@ -125,6 +177,7 @@ def test_dead_letters_of_every_queue_are_listed_and_replayed(
     said = fleet("replay", "--queue", "email").stdout
     assert "1 in all; cost: nothing is known of prices" in said
     assert "Nothing was done" in said
+    assert json.loads(fleet("replay", "--queue", "email", "--json").stdout)["replay"][0]["queue"] == "email"
     assert len(json.loads(fleet("dead-letters", "--json").stdout)) == 3
     assert fleet("replay", "--since", "1h", "--yes", "--why", "mended").exit_code == 0
     assert json.loads(fleet("dead-letters", "--json").stdout) == []
@@ -137,12 +190,14 @@ def test_dead_letters_of_every_queue_are_listed_and_replayed(
 def test_a_channel_is_paused_and_resumed(database_url: str, application: sessionmaker[Session]) -> None:
     assert database_url
     assert fleet("pause", "pigeon", "--why", "gone").exit_code == 2
+    assert "is not paused" in fleet("resume", "SMS", "--why", "x", "--dry-run").stderr
     assert fleet("pause", "sms", "--for", "2h", "--why", "prices", "--who", "dominique").exit_code == 0
     (pause,) = rows(
         application, "select channel, kind, detail, paused_until - paused_at as long from fleet.channels"
     )
     assert (pause.channel, pause.kind, pause.detail) == ("SMS", "BY_HAND", "dominique: prices")
     assert pause.long.total_seconds() == 7200
+    assert "would go on" in fleet("resume", "SMS", "--why", "paid", "--dry-run").stdout
     assert fleet("resume", "SMS", "--why", "paid").exit_code == 0
     assert fleet("resume", "SMS", "--why", "paid").exit_code == 1
     actions = rows(application, "select action from fleet.interventions order by at")

@@ -92,13 +92,13 @@ def test_below_its_limit_nothing_is_told(owner_url: str, sessions: sessionmaker[
     )
     with sessions.begin() as session:
         found = figures.take(session, now)
-    assert troubles(found, now, 60.0, 0.1) == []
-    assert {each.alert for each in troubles(found, now, 59.0, 0.09)} == {
+    assert troubles(found, now, timetable(), 60.0, 0.1) == []
+    assert {each.alert for each in troubles(found, now, timetable(), 59.0, 0.09)} == {
         "FleetWorkIsLate",
         "FleetPaymentsPolled",
     }
     later = now + timedelta(hours=1)
-    assert {each.alert for each in troubles(found, later, 60.0, 0.1)} == {"FleetBeatSilent"}
+    assert {each.alert for each in troubles(found, later, timetable(), 60.0, 0.1)} == {"FleetBeatSilent"}
 
 
 def test_no_tick_has_ever_come(owner_url: str) -> None:

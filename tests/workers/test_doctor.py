@@ -158,6 +158,14 @@ def test_a_setting_that_is_missing(sound: pytest.MonkeyPatch) -> None:
     assert [each.about for each in unsound()] == ["settings", "database", "broker", "keys", "PUBLIC_URL"]
 
 
+def test_a_setting_that_is_misspelt(sound: pytest.MonkeyPatch) -> None:
+    sound.setenv("FLEET_LOCAL", "en")
+    (advice,) = unsound()
+    assert (advice.about, advice.state) == ("settings", State.ADVICE)
+    assert ("FLEET_LOCAL " in advice.told, "FLEET_LOCALE" in advice.mend) == (True, True)
+    assert exit_code([advice]) == 0
+
+
 def test_a_database_that_is_away(sound: pytest.MonkeyPatch) -> None:
     sound.setenv("DATABASE_URL", f"postgresql://fleet:hush-database@{NOBODY}/platform")
     fault = the_only_fault()

@@ -63,6 +63,7 @@ def test_one_is_resolved_once_and_recorded(made: list[UUID], application: sessio
     wanted = str(made[0])
     said = fleet("findings", "resolve", wanted, "--why", "refunded by hand")
     assert (said.exit_code, "Nothing was done" in said.stdout, "pi_1" in said.stdout) == (0, True, True)
+    assert json.loads(fleet("findings", "resolve", wanted, "--json").stdout)["resolve"]["id"] == wanted
     assert fleet("findings", "resolve", wanted, "--yes").exit_code == 2
     assert len(listed()) == 2
 

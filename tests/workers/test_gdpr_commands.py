@@ -43,6 +43,8 @@ def test_an_erasure_is_said_first_and_then_done_once(
     assert "erase there: auth.users, profiles" in said.stdout
     assert "Nothing was done" in said.stdout
 
+    plan = json.loads(fleet("erase", client.user_id, "--yes", "--why", "x", "--dry-run", "--json").stdout)
+    assert (plan["dry_run"], plan["erase"]["known"], plan["erase"]["deleted"]) == (True, True, 0)
     assert fleet("erase", client.user_id, "--yes").exit_code == 2
     named = fleet("erase", client.user_id, "--yes", "--why", f"{client.email} asked")
     assert (named.exit_code, "without the person's name" in " ".join(named.stderr.split())) == (2, True)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from schedules.timetable import timetable
 from tests.notifications.pipeline import email
 from workers import metrics
 from workers.kept import Kept
@@ -42,7 +43,7 @@ def change(sessions: sessionmaker[Session], statement: str, **values: object) ->
 def told(sessions: sessionmaker[Session], clock: Clock) -> dict[str, Series]:
     """All series, by metric and the values of its labels in the order of the labels' names."""
     registry = CollectorRegistry()
-    registry.register(DatabaseMetrics(sessions, clock, 0.25))
+    registry.register(DatabaseMetrics(sessions, clock, timetable(), 0.25))
     body, _ = exposition(registry, "")
     found: dict[str, Series] = {}
     for family in text_string_to_metric_families(body.decode()):

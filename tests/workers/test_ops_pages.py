@@ -19,7 +19,7 @@ from tests.notifications.pipeline import email
 from tests.notifications.reading import Page
 from tests.waiting import wait_for
 from tests.workers.ingress_server import serving
-from tests.workers.operators import Operator, pages
+from tests.workers.operators import FLOWER, Operator, pages
 from tests.workers.ops_desk import leaving, operator, published
 from workers.ops.pages import words
 from workers.ops.tables import ROWS
@@ -104,6 +104,19 @@ def test_a_quiet_fleet(operator: Operator) -> None:
     assert "script-src" not in page
     assert " style=" not in page
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    assert f'<a href="{FLOWER}">Flower</a>' in page
+
+
+def test_nothing_leads_to_flower_where_nobody_knows_where_it_is(
+    sessions: sessionmaker[Session],
+    application: sessionmaker[Session],
+    clock: Clock,
+    leaving: list[threading.Thread],
+) -> None:
+    with serving(sessions, clock, leaving, pages(sessions, clock, flower_url=None)) as caller:
+        stranger = Operator(caller, application)
+        stranger.sign_in()
+        assert "Flower" not in stranger.read("/schedule")
 
 
 def test_the_numbers_are_those_of_the_database(

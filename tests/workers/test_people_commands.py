@@ -40,6 +40,8 @@ def test_an_address_is_suppressed_and_lifted_by_hand(application: sessionmaker[S
 
     said = fleet("unsuppress", found["id"])
     assert (said.exit_code, "Nothing was done" in said.stdout) == (0, True)
+    (lift,) = json.loads(fleet("unsuppress", found["id"], "--json").stdout)["lift"]
+    assert (lift["id"], ADDRESS in str(lift)) == (found["id"], False)
     assert fleet("unsuppress", ADDRESS, "--yes").exit_code == 2
     assert fleet("unsuppress", ADDRESS, "--yes", "--why", "settled", "--who", "dominique").exit_code == 0
     assert fleet("unsuppress", ADDRESS, "--yes", "--why", "settled").exit_code == 1

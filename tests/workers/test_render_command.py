@@ -53,7 +53,7 @@ def test_into_a_file(tmp_path: Path) -> None:
 
 def test_variables_of_ones_own() -> None:
     values = samples.variables(Template.NEW_MESSAGE, "fr") | {"name": "Andrea [b]Sample[/b]"}
-    done = render("NEW_MESSAGE", "--json", json.dumps(values))
+    done = render("NEW_MESSAGE", "--variables", json.dumps(values))
     assert "Andrea [b]Sample[/b]," in done.stdout
 
 
@@ -61,9 +61,9 @@ def test_variables_of_ones_own() -> None:
     ("words_", "told"),
     [
         (("FAREWELL",), "no such template; there are WELCOME,"),
-        (("WELCOME", "--json", '{"name": null, "product": "x"}'), "action_url is missing, reference is"),
-        (("WELCOME", "--json", "{"), "--json is no JSON"),
-        (("WELCOME", "--json", "[]"), "--json must be an object"),
+        (("WELCOME", "--variables", '{"name": null, "product": "x"}'), "action_url is missing, reference is"),
+        (("WELCOME", "--variables", "{"), "--variables is no JSON"),
+        (("WELCOME", "--variables", "[]"), "--variables must be an object"),
         (("WELCOME", "--locale", "de"), "locale"),
         (("WELCOME", "--channel", "pigeon"), "channel"),
     ],

@@ -98,12 +98,6 @@ def test_what_a_worker_is_at_is_refused(owner_url: str) -> None:
     assert "running" in fleet("schedule").stdout
 
 
-def test_an_unknown_name_is_answered_with_the_names() -> None:
-    unknown = fleet("run", "tea")
-    assert unknown.exit_code == 2
-    assert all(name in unknown.output.replace("│", "") for name in NAMES)
-
-
 def test_a_silent_beat_is_told(owner_url: str) -> None:
     since = utc_now() - timedelta(minutes=1)
     execute(owner_url, f"insert into fleet.schedule (name, since) values ('wake-queues', '{since}')")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from db.queries.schedule import ScheduleRow
+from schedules.timetable import timetable
 from workers.schedule_metrics import lateness
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
@@ -24,8 +25,8 @@ SEEN = ScheduleRow(
 )
 
 
-def told(*rows: ScheduleRow) -> dict[tuple[str, str], float]:
-    families = lateness({row.name: row for row in rows}, NOW)
+def told(*rows: ScheduleRow, reminders_at: time = time(9)) -> dict[tuple[str, str], float]:
+    families = lateness(timetable(reminders_at), {row.name: row for row in rows}, NOW)
     return {(s.name, s.labels["entry"]): s.value for family in families for s in family.samples}
 
 
@@ -46,3 +47,10 @@ def test_each_entry_is_told_with_its_limit() -> None:
         ("fleet_schedule_failed", "wake-queues"): 0,
         ("fleet_schedule_failed", "compare-payments"): 1,
     }
+
+
+def test_reminders_are_late_by_the_hour_that_is_set() -> None:
+    yesterday = replace(SEEN, name="send-reminders", started_at=NOW - timedelta(hours=23))
+    late = ("fleet_schedule_late_seconds", "send-reminders")
+    assert told(yesterday, reminders_at=time(12))[late] == 30
+    assert told(yesterday, reminders_at=time(13))[late] == 0

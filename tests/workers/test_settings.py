@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workers.settings import DatabaseSettings, Settings, SettingsError, given_settings, variable_name
+from workers.settings import DatabaseSettings, Settings, SettingsError, given_settings
+from workers.settings.sources import SECRETS_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +36,8 @@ COMPLETE = {
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty working folder, and an environment without a setting."""
-    for field in Settings.model_fields:
-        monkeypatch.delenv(variable_name(field), raising=False)
+    for name in (*Settings.variables(), SECRETS_DIR, "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -86,6 +88,7 @@ MALFORMED = {
     "APP_URL": ("app.example.com", "URL"),
     "SENDGRID_BASE_URL": ("ftp://hush.example.com", "URL"),
     "FLEET_LOCALE": ("de", "'fr' or 'en'"),
+    "FLEET_TIME_ZONE": ("../hush", "Europe/Paris"),
     "FLEET_EMAIL_RETRIES": ("many", "integer"),
     "FLEET_SENDS_SIDE_BY_SIDE": ("0", "greater than or equal to 1"),
     "FLEET_RETRY_BASE_SECONDS": ("-1", "greater than 0"),
@@ -146,6 +149,30 @@ def test_the_children_of_a_stack_are_given_the_same(complete: pytest.MonkeyPatch
     given = given_settings()
     assert (given["FLEET_LOCALE"], given["FLEET_COMPANY"]) == ("fr", "Exemple")
     assert given["APP_URL"] == COMPLETE["APP_URL"]
+
+
+def test_an_empty_value_gives_way_to_the_next_place(complete: pytest.MonkeyPatch, folder: Path) -> None:
+    complete.setenv("FLEET_LOCALE", "")
+    folder.joinpath(".env").write_text("FLEET_LOCALE=en\n", encoding="utf-8")
+    assert Settings.load().locale == "en"
+    assert given_settings()["FLEET_LOCALE"] == "en"
+
+
+def test_only_the_names_of_settings_are_read(complete: pytest.MonkeyPatch, folder: Path) -> None:
+    """``LOG_LEVEL``, ``LOCALE`` and ``ENVIRONMENT`` are other programs' names, and often set."""
+    for name in ("LOG_LEVEL", "log_level", "fleet_log_level"):
+        complete.setenv(name, "ERROR")
+    folder.joinpath(".env").write_text("LOCALE=en\nenvironment=staging\n", encoding="utf-8")
+    settings = Settings.load()
+    assert (settings.log_level, settings.locale, settings.environment) == ("INFO", "fr", "production")
+
+
+def test_a_file_that_is_no_text_is_named_and_not_quoted(complete: pytest.MonkeyPatch, folder: Path) -> None:
+    del complete
+    folder.joinpath(".env").write_bytes(b"FLEET_COMPANY=hush\xe9\n")
+    message = refusal()
+    assert message.startswith(".env can't be read")
+    assert not {"hush", "xe9"} & set(re.findall(r"\w+", message))
 
 
 def test_lists_are_written_with_commas_or_spaces(complete: pytest.MonkeyPatch) -> None:

@@ -66,16 +66,21 @@ def somebody(*, who: str | None, why: str | None) -> By:
     """
     if not (why or "").strip():
         raise fail("Say why with --why: it is kept for those who wonder later.", Exit.USAGE)
-    return By(who or getpass.getuser(), why or "")
+    return By(who or login(), why or "")
 
 
-def agreed(*, yes: bool, who: str | None, why: str | None) -> By | None:
-    """Who does it and why; None where it was only to be said what would be done.
+def login() -> str:
+    """Who is at the terminal."""
+    return getpass.getuser()
+
+
+def agreed(*, yes: bool, dry_run: bool, who: str | None, why: str | None) -> By | None:
+    """Who does it and why; None where it was only to be said what would be done: a dry run wins over a yes.
 
     Raises:
         typer.Exit: It is to be done, and nobody says why.
     """
-    if yes:
+    if yes and not dry_run:
         return somebody(who=who, why=why)
     console.print("Nothing was done. Add --yes and --why to do it.")
     return None

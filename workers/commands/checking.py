@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from db.queries import figures
+from schedules.timetable import timetable
 from workers.clock import utc_now
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, print_json
+from workers.commands.output import AsJson, Exit, examples, print_json
 from workers.settings import Settings
 from workers.troubles import troubles
 
@@ -23,14 +24,18 @@ def check(*, as_json: AsJson = False) -> None:
 
     Exits with 0 where nothing is, 1 where something is, 2 with wrong settings, and 3 where the database does
     not answer. To Nagios these are OK, WARNING, CRITICAL and UNKNOWN.
-
-    Example: fleet check --json
     """
     settings = Settings.load()
     now = utc_now()
     with database() as sessions, sessions.begin() as session:
         found = figures.take(session, now)
-    wrong = troubles(found, now, settings.health_max_age_seconds, settings.poll_share_warning)
+    wrong = troubles(
+        found,
+        now,
+        timetable(settings.reminder_time),
+        settings.health_max_age_seconds,
+        settings.poll_share_warning,
+    )
     if as_json:
         print_json([asdict(each) | {"runbook": each.runbook} for each in wrong])
     else:
@@ -49,4 +54,5 @@ def _line(trouble: Trouble) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Look")(check)
+    shown = examples("fleet check", "fleet check --json")
+    app.command(rich_help_panel="Look", epilog=shown)(check)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from db import migrate, reference
 from db.engine import make_engine
@@ -17,7 +16,8 @@ from db.pooling import PooledError
 from db.recognise import Kind
 from db.seed import seed as add_seed
 from workers.commands import downgrading, hardening
-from workers.commands.output import AsJson, Exit, console, fail, print_json
+from workers.commands.opened import database, rehearsed
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json
 from workers.commands.progress import progress
 from workers.settings import DatabaseSettings
 
@@ -36,7 +36,7 @@ def _url() -> str:
     return DatabaseSettings.load().database_url.get_secret_value()
 
 
-@app.command()
+@app.command(epilog=examples("fleet db status", "fleet db status --json"))
 def status(*, as_json: AsJson = False) -> None:
     """Tell which of the platform's databases this is, and what an upgrade would do. Changes nothing.
 
@@ -62,13 +62,11 @@ def status(*, as_json: AsJson = False) -> None:
         raise typer.Exit(Exit.NO)
 
 
-@app.command()
+@app.command(epilog=examples("fleet db upgrade --dry-run", "fleet db upgrade"))
 def upgrade(
     revision: Revision = "head",
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that would run, and end.")] = False,
 ) -> None:
     """Put the fleet on an empty database, one of v1 or one of v2, or bring it up to date where it is already.
@@ -93,7 +91,7 @@ def upgrade(
         console.print(f"The database is {migrate.look(url).title}.", highlight=False)
 
 
-@app.command()
+@app.command(epilog=examples("fleet db current"))
 def current(*, as_json: AsJson = False) -> None:
     """Tell the revision that the database is at."""
     revision = migrate.look(_url()).revision
@@ -103,19 +101,16 @@ def current(*, as_json: AsJson = False) -> None:
         console.print(revision or "no revision: the fleet has not been put on this database")
 
 
-@app.command()
-def seed(*, as_json: AsJson = False) -> None:
+@app.command(epilog=examples("fleet db seed --dry-run", "fleet db seed"))
+def seed(*, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Add the platform's products, steps and document types, where they are missing."""
-    engine = make_engine(_url(), pool_size=1)
-    try:
-        with Session(engine) as session, session.begin():
-            added = add_seed(session)
-    finally:
-        engine.dispose()
+    with database() as sessions, rehearsed(sessions, dry_run=dry_run) as session:
+        added = add_seed(session)
     if as_json:
-        print_json(added)
+        print_json({"dry_run": dry_run, "added": added})
     else:
-        console.print(", ".join(f"{count} {table}" for table, count in added.items()) + " added")
+        would = "Nothing was done. It would be " if dry_run else ""
+        console.print(would + ", ".join(f"{count} {table}" for table, count in added.items()) + " added")
 
 
 @contextmanager
@@ -162,7 +157,7 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
-@app.command(name="reference")
+@app.command(name="reference", epilog=examples("fleet db reference"))
 def write_reference() -> None:
     """Write the entity diagram and the table reference of this database, as Markdown."""
     engine = make_engine(_url(), pool_size=1)

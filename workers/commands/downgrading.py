@@ -12,7 +12,7 @@ from db.locks import BusyError
 from db.progress import quiet
 from db.recognise import Kind
 from db.v1.losses import Loss, LossError
-from workers.commands.output import AsJson, Exit, console, errors, fail, print_json
+from workers.commands.output import AsJson, DryRun, Exit, console, errors, examples, fail, print_json
 from workers.commands.progress import progress
 from workers.settings import DatabaseSettings
 
@@ -50,9 +50,7 @@ class Plan:
 def downgrade(
     to: To = "v2",
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be lost; change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +81,7 @@ def downgrade(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(downgrade)
+    app.command(epilog=examples("fleet db downgrade v2 --dry-run", "fleet db downgrade v1"))(downgrade)
 
 
 def _plan(url: str, to: str) -> Plan:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy.exc
 from kombu.exceptions import OperationalError as BrokerError
+from psycopg.errors import InsufficientPrivilege
 
 from db.locks import BusyError
 from db.migrate import NotRecognisedError
@@ -39,12 +40,17 @@ _SAYS_ITSELF: Sequence[tuple[_Kinds, Exit]] = (
     ((EmbeddedError,), Exit.AWAY),
     ((NotRecognisedError, BusyError), Exit.NO),
 )
+_NOT_ALLOWED = (
+    "The database does not let the role of DATABASE_URL do that. What fleet db does is for the owner of the "
+    "tables; what the fleet's own role lacks, fleet db role gives it."
+)
 _OF_OTHERS: Sequence[tuple[_Kinds, Exit, str]] = (
     (
         (sqlalchemy.exc.OperationalError, psycopg.OperationalError),
         Exit.AWAY,
         "The database does not answer. DATABASE_URL names it.",
     ),
+    ((InsufficientPrivilege,), Exit.NO, _NOT_ALLOWED),
     (
         (sqlalchemy.exc.ProgrammingError, psycopg.ProgrammingError),
         Exit.NO,
@@ -59,12 +65,12 @@ def known(error: Exception) -> Ending | None:
     for kinds, code in _SAYS_ITSELF:
         if isinstance(error, kinds):
             return Ending(str(error), code)
+    cause = getattr(error, "orig", None) or error
     for kinds, code, told in _OF_OTHERS:
-        if isinstance(error, kinds):
-            return Ending(f"{told} It said: {_first_line(error)}", code)
+        if isinstance(error, kinds) or isinstance(cause, kinds):
+            return Ending(f"{told} It said: {_first_line(cause)}", code)
     return None
 
 
-def _first_line(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).splitlines() or [type(cause).__name__])[0]
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from workers.clock import utc_now
-from workers.commands.output import AsJson, Exit, console, print_json
+from workers.commands.output import AsJson, Exit, console, examples, print_json
 from workers.diagnosis import State
 from workers.doctor import diagnose
 
@@ -26,8 +26,6 @@ def doctor(*, as_json: AsJson = False) -> None:
     Asks questions that change nothing, and looks at everything even where something fails. Exits with 0 where
     nothing must be mended (advice is told all the same), 1 where something must, 2 where it is the settings,
     and 3 where the database or the broker does not answer.
-
-    Example: fleet doctor --json
     """
     found: list[Diagnosis] = []
     for each in diagnose(utc_now):
@@ -63,4 +61,5 @@ def exit_code(found: Collection[Diagnosis]) -> Exit:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Look")(doctor)
+    shown = examples("fleet doctor", "fleet doctor --json")
+    app.command(rich_help_panel="Look", epilog=shown)(doctor)

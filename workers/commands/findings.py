@@ -15,7 +15,7 @@ from workers import steering
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json, uuid_argument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,10 @@ app = typer.Typer(help="What does not agree between the platform and Stripe: lis
 Id = Annotated[str, typer.Argument(metavar="ID", help="A finding's id, as the list shows it.")]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("fleet findings", "fleet findings --kind AMOUNT_MISMATCH --json"),
+)
 def list_findings(
     context: typer.Context,
     *,
@@ -36,10 +39,7 @@ def list_findings(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the findings that nobody has resolved, the newest first.
-
-    Example: fleet findings --kind AMOUNT_MISMATCH
-    """
+    """List the findings that nobody has resolved, the newest first."""
     if context.invoked_subcommand is not None:
         return
     with database() as sessions, sessions() as session:
@@ -50,7 +50,7 @@ def list_findings(
         console.print(_table(found))
 
 
-@app.command()
+@app.command(epilog=examples("fleet findings show 0f8fad5b-d9cb-469f-a165-70867728950e"))
 def show(finding: Id, *, as_json: AsJson = False) -> None:
     """Show all that is known of a finding."""
     wanted = uuid_argument(finding)
@@ -64,13 +64,23 @@ def show(finding: Id, *, as_json: AsJson = False) -> None:
         console.print(_whole(found))
 
 
-@app.command()
-def resolve(finding: Id, *, why: Why = None, who: Who = None, yes: Yes = False) -> None:
+@app.command(
+    epilog=examples(
+        'fleet findings resolve 0f8fad5b-d9cb-469f-a165-70867728950e --why "refunded by hand" --yes'
+    )
+)
+def resolve(
+    finding: Id,
+    *,
+    why: Why = None,
+    who: Who = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Call a finding resolved, with a note of why. Shows it first. At Stripe nothing is changed.
 
     It stays resolved if it is seen again.
-
-    Example: fleet findings resolve 0f8fad5b-d9cb-469f-a165-70867728950e --why "refunded by hand" --yes
     """
     wanted = uuid_argument(finding)
     with database() as sessions:
@@ -80,15 +90,22 @@ def resolve(finding: Id, *, why: Why = None, who: Who = None, yes: Yes = False) 
             raise fail(f"There is no finding {wanted}.", Exit.NO)
         if found.resolved_at is not None:
             raise fail(f"{wanted} is resolved already, by {found.resolved_by}: {found.note}", Exit.NO)
-        console.print(_whole(found))
-        by = agreed(yes=yes, who=who, why=why)
+        if as_json and (dry_run or not yes):
+            print_json({"dry_run": True, "resolve": found})
+            return
+        if not as_json:
+            console.print(_whole(found))
+        by = agreed(yes=yes, dry_run=dry_run, who=who, why=why)
         if by is None:
             return
         with sessions.begin() as session:
             done = steering.resolve(session, found, by, utc_now())
     if not done:
         raise fail(f"{wanted} has just been resolved by somebody else.", Exit.NO)
-    console.print(f"{wanted} is resolved.")
+    if as_json:
+        print_json({"dry_run": False, "resolved": wanted})
+    else:
+        console.print(f"{wanted} is resolved.")
 
 
 def _table(found: Sequence[FindingRow]) -> Table:

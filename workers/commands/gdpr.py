@@ -15,7 +15,8 @@ from services.notifications.erasure import KEPT_FOR_ACCOUNTING, PLATFORMS_OWN, N
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed
 from workers.commands.opened import database
-from workers.commands.output import Exit, console, fail, print_json, uuid_argument
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json, uuid_argument
+from workers.commands.progress import progress
 from workers.erasing import make_eraser
 from workers.settings import Settings
 
@@ -30,7 +31,7 @@ app = typer.Typer(help="A person's data: given out, and erased.", no_args_is_hel
 User = Annotated[str, typer.Argument(metavar="USER", help="The person's id in the platform's profiles.")]
 
 
-@app.command()
+@app.command(epilog=examples("fleet gdpr export 0f8fad5b-d9cb-469f-a165-70867728950e --out person.json"))
 def export(
     user: User,
     *,
@@ -58,14 +59,27 @@ def export(
     console.print(f"written to {out}", markup=False)
 
 
-@app.command()
+@app.command(epilog=examples("fleet gdpr schema"))
 def schema() -> None:
     """Print the JSON Schema of what ``export`` writes."""
     print_json(exporting.schema())
 
 
-@app.command()
-def erase(user: User, *, why: Why = None, who: Who = None, yes: Yes = False) -> None:
+@app.command(
+    epilog=examples(
+        "fleet gdpr erase 0f8fad5b-d9cb-469f-a165-70867728950e",
+        'fleet gdpr erase 0f8fad5b-d9cb-469f-a165-70867728950e --why "asked for by mail" --yes',
+    )
+)
+def erase(
+    user: User,
+    *,
+    why: Why = None,
+    who: Who = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Erase a person: here, and at the providers that can be asked to. Says first how much of what.
 
     Without --yes nothing is changed. It may be run again at any time, and does then what is left. Erase the
@@ -77,18 +91,26 @@ def erase(user: User, *, why: Why = None, who: Who = None, yes: Yes = False) -> 
         planned = eraser.plan(wanted)
         if planned.nothing and not planned.known:
             raise fail(f"Neither the platform nor the fleet knows a person {wanted}.", Exit.NO)
-        _show(planned)
+        if as_json and (planned.nothing or dry_run or not yes):
+            print_json({"dry_run": True, "erase": planned})
+            return
+        if not as_json:
+            _show(planned)
         if planned.nothing:
             console.print("Nothing is left to erase.")
             return
-        by = agreed(yes=yes, who=who, why=why)
+        by = agreed(yes=yes, dry_run=dry_run, who=who, why=why)
         if by is None:
             return
         try:
-            erased = eraser.erase(wanted, by)
+            with progress() as tell:
+                erased = eraser.erase(wanted, by, tell)
         except NamesThePersonError as error:
             raise fail(f"Nothing was done: {error}.", Exit.USAGE) from None
-    _tell(erased)
+    if as_json:
+        print_json({"dry_run": False, "erased": erased})
+    else:
+        _tell(erased)
     if erased.failed or erased.under_way or erased.events_left:
         raise typer.Exit(Exit.NO)
 

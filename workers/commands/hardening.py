@@ -15,7 +15,7 @@ from db import check as checking
 from db import harden as hardening
 from db import role as roles
 from db.engine import make_engine
-from workers.commands.output import AsJson, Exit, console, errors, fail, print_json
+from workers.commands.output import AsJson, DryRun, Exit, console, errors, examples, fail, print_json
 from workers.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check(*, as_json: AsJson = False) -> None:
 
 def harden(
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Close the holes that fleet db check names.
@@ -108,8 +108,10 @@ def role(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (check, harden, role):
-        app.command()(command)
+    app.command(epilog=examples("fleet db check", "fleet db check --json"))(check)
+    app.command(epilog=examples("fleet db harden --dry-run", "fleet db harden"))(harden)
+    made = examples("fleet db role fleet_worker --print-sql", "fleet db role fleet_worker --password-stdin")
+    app.command(epilog=made)(role)
 
 
 @contextmanager

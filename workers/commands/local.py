@@ -1,48 +1,48 @@
-"""The fleet on a bare machine: everything at once, the demo, the sandbox alone."""
+"""The fleet on a bare machine: everything at once, and the demo."""
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
-from workers.commands.output import Exit, console, fail
+from workers.commands.output import Exit, console, examples, fail
 from workers.dev.embedded.folders import claim, sweep
-from workers.dev.sandbox.server import serve
-from workers.dev.sandbox.state import (
-    USUAL_ACCOUNT_SID,
-    USUAL_AUTH_TOKEN,
-    USUAL_STRIPE_KEY,
-    USUAL_STRIPE_SECRET,
-    SandboxSettings,
-)
 from workers.dev.stack import Stack, StackError
-from workers.settings import given_settings
+from workers.settings import Settings, given_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 FOLDER = Path(".fleet")
 REVIVE_SECONDS = 1.0
+OWNER = "OWNER_DATABASE_URL"
+"""Who owns the tables, in ``environment``: who plays the platform is that one."""
 
 
 def up() -> None:
     """Start everything in the foreground: servers, sandbox and every process; ctrl-C ends it all.
 
-    What the environment or .env names is used instead of what comes with the fleet. Data stay in .fleet/.
+    What the environment or .env names is used instead of what comes with the fleet. Data stay in .fleet/; a
+    database of the fleet's own has the platform's products from the start.
     """
     sweep(FOLDER)
     _end_when_asked()
     folder = FOLDER / "up"
     with claim(folder):
         try:
-            with Stack(folder, given_settings(), durable=True, usual_ports=True) as stack:
+            stack = Stack(folder, given_settings(), durable=True, usual_ports=True, seeded=True)
+            with stack, environment_file(stack) as file:
                 console.print(addresses(stack))
+                console.print(f"For fleet and psql in another terminal: source {file}")
                 console.print(f"Logs are in {folder}/logs. Ctrl-C ends it all.")
                 stay(stack)
         except StackError as error:
@@ -69,51 +69,6 @@ def demo() -> None:
     raise typer.Exit(Exit.OK if flawless else Exit.NO)
 
 
-def sandbox(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8025,
-    *,
-    api_key: Annotated[str, typer.Option(help="The only key that SendGrid's API accepts.")] = "SG.sandbox",
-    twilio_account_sid: Annotated[
-        str, typer.Option(help="The only account that Twilio's API knows.")
-    ] = USUAL_ACCOUNT_SID,
-    twilio_auth_token: Annotated[
-        str, typer.Option(help="What opens it, and signs its callbacks.")
-    ] = USUAL_AUTH_TOKEN,
-    stripe_key: Annotated[
-        str, typer.Option(help="The only key that Stripe's API accepts.")
-    ] = USUAL_STRIPE_KEY,
-    stripe_webhook_secret: Annotated[str, typer.Option(help="Signs Stripe's events.")] = USUAL_STRIPE_SECRET,
-    latency: Annotated[float, typer.Option(help="Seconds before an answer.")] = 0.0,
-    public_url: Annotated[
-        str,
-        typer.Option(help="Where the ingress is; events and phones' answers are posted there."),
-    ] = "",
-    whatsapp_window: Annotated[
-        bool,
-        typer.Option(
-            "--whatsapp-window",
-            help="WhatsApp takes free text only within 24 hours of an answer.",
-        ),
-    ] = False,
-) -> None:
-    """Run the sandbox: speaks SendGrid's, Twilio's and Stripe's APIs, and shows on pages what it was sent."""
-    base = public_url.rstrip("/")
-    settings = SandboxSettings(
-        api_key=api_key,
-        latency=latency,
-        webhook_url=f"{base}/webhooks/sendgrid" if base else "",
-        inbound_url=f"{base}/webhooks/twilio/inbound" if base else "",
-        account_sid=twilio_account_sid,
-        auth_token=twilio_auth_token,
-        stripe_key=stripe_key,
-        stripe_webhook_secret=stripe_webhook_secret,
-        stripe_webhook_url=f"{base}/webhooks/stripe" if base else "",
-        whatsapp_window=whatsapp_window,
-    )
-    serve(host, port, settings)
-
-
 def addresses(stack: Stack) -> Table:
     """Where to look, with what to sign in."""
     table = Table(title="The fleet is up", title_justify="left", show_header=False)
@@ -128,8 +83,8 @@ def addresses(stack: Stack) -> Table:
         "Operators' pages", f"{stack.addresses['ingress']}/ops  ({user} / {env['FLEET_OPS_PASSWORD']})"
     )
     if "flower" in stack.children:
-        user = env.get("FLEET_FLOWER_USER", "operator")
-        table.add_row("Flower", f"{stack.addresses['flower']}  ({user} / {env['FLEET_FLOWER_PASSWORD']})")
+        sign_in = "its own sign-in" if env.get("FLEET_FLOWER_PASSWORD") else "the same sign-in"
+        table.add_row("Flower", f"{stack.addresses['flower']}  ({sign_in})")
     table.add_row("Health", f"{stack.addresses['ingress']}/health")
     if stack.postgres is not None:
         table.add_row("DATABASE_URL", env["DATABASE_URL"])
@@ -137,6 +92,21 @@ def addresses(stack: Stack) -> Table:
     if stack.redis is not None:
         table.add_row("REDIS_URL", stack.redis.url)
     return table
+
+
+@contextmanager
+def environment_file(stack: Stack) -> Iterator[Path]:
+    """Yield a file for a shell to source, gone with the stack: its settings, and the owner's database."""
+    names = Settings.variables()
+    given = {name: value for name, value in stack.environment.items() if name in names}
+    given[OWNER] = stack.owner_url
+    file = stack.folder / "environment"
+    file.touch(mode=0o600)
+    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(given.items())))
+    try:
+        yield file
+    finally:
+        file.unlink()
 
 
 def stay(stack: Stack) -> None:
@@ -170,5 +140,5 @@ def _end_when_asked() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (up, demo, sandbox):
-        app.command(rich_help_panel="On this machine")(command)
+    app.command(rich_help_panel="On this machine", epilog=examples("fleet up"))(up)
+    app.command(rich_help_panel="On this machine", epilog=examples("fleet demo"))(demo)

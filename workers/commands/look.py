@@ -15,7 +15,7 @@ from workers import telling
 from workers.celery_app import make_app
 from workers.clock import utc_now
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.commands.output import AsJson, Exit, console, examples, fail, print_json, uuid_argument
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,5 +136,10 @@ def explain(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (status, explain):
-        app.command(rich_help_panel="Look")(command)
+    seen = examples("fleet status", "fleet status --max-age 60")
+    app.command(rich_help_panel="Look", epilog=seen)(status)
+    told = examples(
+        "fleet explain 0f8fad5b-d9cb-469f-a165-70867728950e",
+        "fleet explain 0f8fad5b-d9cb-469f-a165-70867728950e --json",
+    )
+    app.command(rich_help_panel="Look", epilog=told)(explain)

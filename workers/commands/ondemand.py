@@ -14,24 +14,30 @@ if TYPE_CHECKING:
     from typer._click import Command, Context
 
 _MODULES = {
-    "processes": ("worker", "relay", "beat", "ingress", "flower"),
-    "local": ("up", "demo", "sandbox"),
+    "process_worker": ("worker",),
+    "process_wakers": ("relay", "beat"),
+    "process_ingress": ("ingress",),
+    "process_flower": ("flower",),
+    "local": ("up", "demo"),
+    "process_sandbox": ("sandbox",),
     "look": ("status", "explain"),
     "checking": ("check",),
     "examining": ("doctor",),
-    "deliveries": ("deliveries", "retry"),
+    "deliveries": ("deliveries", "retry", "give-up"),
     "byhand": ("deliver",),
     "parked": ("dead-letters", "replay", "pause", "resume"),
     "people": ("preferences",),
     "suppressed": ("suppressions", "suppress", "unsuppress"),
     "rendering": ("render",),
-    "scheduling": ("schedule", "run"),
+    "scheduling": ("schedule",),
+    "running": ("tasks", "run"),
     "reconciling": ("reconcile", "settle"),
     "reminding": ("reminders", "remind"),
     "findings": ("findings",),
     "payment_links": ("links",),
     "database": ("db",),
     "gdpr": ("gdpr",),
+    "configuring": ("settings",),
 }
 """The commands of each module of this package, in the order of ``fleet --help``."""
 

@@ -26,3 +26,12 @@ def database() -> Iterator[sessionmaker[Session]]:
         yield sessionmaker(engine, expire_on_commit=False)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def rehearsed(sessions: sessionmaker[Session], *, dry_run: bool) -> Iterator[Session]:
+    """Yield a session whose changes are kept at the end, or taken back where it is a dry run."""
+    with sessions.begin() as session:
+        yield session
+        if dry_run:
+            session.rollback()

@@ -31,6 +31,12 @@ class Exit(IntEnum):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+
+
+def examples(*commands: str) -> str:
+    """Give the end of a command's ``--help``."""
+    return "\n".join(("Examples:", *commands))
 
 
 def print_json(value: object) -> None:

@@ -14,7 +14,7 @@ from services.payments.links import Offer, PaymentLinks, RefusedError, address
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json
 from workers.masking import masked
 from workers.settings import Settings
 
@@ -34,7 +34,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(
+    invoke_without_command=True, epilog=examples("fleet links --state open", "fleet links --limit 10 --json")
+)
 def list_links(
     context: typer.Context,
     *,
@@ -42,10 +44,7 @@ def list_links(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List payment links, the newest first: neither the links themselves nor whole addresses are shown.
-
-    Example: fleet links --state open
-    """
+    """List payment links, the newest first: neither the links themselves nor whole addresses are shown."""
     if context.invoked_subcommand is not None:
         return
     with database() as sessions, sessions() as session:
@@ -57,7 +56,12 @@ def list_links(
         console.print(_table(found))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "fleet links create LLC_FORMATION camille@example.com",
+        'fleet links create LLC_FORMATION camille@example.com --days 7 --why "asked by phone" --yes',
+    )
+)
 def create(
     product: Annotated[str, typer.Argument(metavar="PRODUCT", help="A product's code.")],
     email: Annotated[str, typer.Argument(help="The prospect's e-mail address.")],
@@ -67,13 +71,12 @@ def create(
     why: Why = None,
     who: Who = None,
     yes: Yes = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a payment link, have it mailed to the prospect, and print it: whoever has it can use it, once.
 
     Says first what would be made.
-
-    Example: fleet links create LLC_FORMATION camille@example.com --why "asked by phone" --yes
     """
     settings = Settings.load()
     try:
@@ -93,10 +96,10 @@ def create(
             offer = links.offer(product, recipient, called, days, None)
             if not as_json:
                 _say(offer)
-            elif not yes:
+            elif dry_run or not yes:
                 print_json(_told(offer, None))
                 return
-            by = agreed(yes=yes, who=who, why=why)
+            by = agreed(yes=yes, dry_run=dry_run, who=who, why=why)
             if by is None:
                 return
             offer = links.offer(product, recipient, called, days, by)

@@ -15,8 +15,8 @@ from services.notifications.quiet import Quiet
 from services.notifications.words import LOCALES
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, somebody
-from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.commands.opened import database, rehearsed
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json, uuid_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,19 +35,18 @@ def show_or_set_preferences(
     ] = None,
     why: Why = None,
     who: Who = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Show or change what a person has said about being written to.
 
     Names: locale, time_zone, prefers_sms, refused_channels, opted_out, quiet_hours.
-
-    Example: fleet preferences 0f8fad5b-d9cb-469f-a165-70867728950e --set locale=en --why "asked by phone"
     """
     user_id = uuid_argument(user)
     wanted = dict(_change(change) for change in changes or [])
     by = somebody(who=who, why=why) if wanted else None
     now = utc_now()
-    with database() as sessions, sessions.begin() as session:
+    with database() as sessions, rehearsed(sessions, dry_run=dry_run) as session:
         if not preferences.is_person(session, user_id):
             raise fail(f"The platform knows no person {user_id}.", Exit.NO)
         said = preferences.lock(session, user_id)
@@ -63,8 +62,10 @@ def show_or_set_preferences(
             interventions.record(session, by, "preferences", details, [user_id], at=now)
     if as_json:
         print_json(said)
-    else:
-        console.print(_said(said))
+        return
+    if dry_run and wanted:
+        console.print("Nothing was done. They would be:")
+    console.print(_said(said))
 
 
 def _said(said: Preferences) -> Table:
@@ -141,4 +142,8 @@ _READERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("preferences", rich_help_panel="By hand")(show_or_set_preferences)
+    shown = examples(
+        "fleet preferences 0f8fad5b-d9cb-469f-a165-70867728950e",
+        'fleet preferences 0f8fad5b-d9cb-469f-a165-70867728950e --set locale=en --why "asked by phone"',
+    )
+    app.command("preferences", rich_help_panel="By hand", epilog=shown)(show_or_set_preferences)

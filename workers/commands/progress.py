@@ -1,4 +1,4 @@
-"""How long work is shown: a bar in a terminal, plain lines elsewhere."""
+"""How long work is shown: a bar in a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from workers.commands.output import console
+from db.progress import quiet
+from workers.commands.output import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that is told what is under way, how much of it is done, and how much there is."""
-    if not console.is_terminal:
-        yield _Lines()
+    if not errors.is_terminal:
+        yield quiet
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=errors) as bars:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, of: int) -> None:
@@ -31,16 +32,3 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[what], completed=done, total=of)
 
         yield tell
-
-
-class _Lines:
-    """A line where something begins or ends, and at each tenth between."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, int] | None = None
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        now = (what, done * 10 // of if of else 10)
-        if now != self._last:
-            self._last = now
-            console.print(f"{what}: {done} of {of}", markup=False, highlight=False)

@@ -16,7 +16,17 @@ from services.payments.asking import NothingToAskError
 from services.payments.words import Learned, Outcome
 from workers import logs
 from workers.commands.asking import Since, Who, moment, somebody
-from workers.commands.output import AsJson, Exit, console, errors, fail, print_json, uuid_argument
+from workers.commands.output import (
+    AsJson,
+    DryRun,
+    Exit,
+    console,
+    errors,
+    examples,
+    fail,
+    print_json,
+    uuid_argument,
+)
 from workers.payments import Payments, make_payments
 from workers.settings import Settings
 
@@ -25,11 +35,6 @@ if TYPE_CHECKING:
 
     from services.payments.reports import Noted, Report
     from services.payments.words import Applied
-
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Ask Stripe and say what would be done, but write nothing."),
-]
 
 DONE = frozenset({Outcome.SETTLED, Outcome.ALREADY, Outcome.REFUNDED, Outcome.PARTLY_REFUNDED})
 """Outcomes after which the order is where a payment brings it."""
@@ -40,12 +45,10 @@ def reconcile(*, since: Since = None, dry_run: DryRun = False, as_json: AsJson =
 
     As beat does every ten minutes, and with payments and refunds once a day. Several at once do no harm, and
     one that was stopped is gone on with at its page.
-
-    Example: fleet reconcile --since 2d --dry-run
     """
     begin = moment(since)
     with _payments(dry_run=dry_run) as (payments, sessions):
-        with console.status("events", spinner="dots") as status:
+        with errors.status("events", spinner="dots") as status:
 
             def tell(report: Report) -> None:
                 status.update(report.line())
@@ -71,10 +74,7 @@ def settle(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask Stripe about an order and bring it to where its payment is, whatever the fleet knows of it.
-
-    Example: fleet settle 0f8fad5b-d9cb-469f-a165-70867728950e --why "the client says that they have paid"
-    """
+    """Ask Stripe about an order and bring it to where its payment is, whatever the fleet knows of it."""
     wanted = uuid_argument(order_id)
     by = None if dry_run else somebody(who=who, why=why)
     with _payments(dry_run=dry_run) as (payments, _):
@@ -150,5 +150,10 @@ def _never() -> bool:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(rich_help_panel="Payments")(reconcile)
-    app.command(rich_help_panel="Payments")(settle)
+    compared = examples("fleet reconcile", "fleet reconcile --since 2d --dry-run")
+    app.command(rich_help_panel="Payments", epilog=compared)(reconcile)
+    settled = examples(
+        "fleet settle 0f8fad5b-d9cb-469f-a165-70867728950e --dry-run",
+        'fleet settle 0f8fad5b-d9cb-469f-a165-70867728950e --why "the client says that they have paid"',
+    )
+    app.command(rich_help_panel="Payments", epilog=settled)(settle)

@@ -18,7 +18,7 @@ from services.payments.sending import Result
 from workers import logs
 from workers.commands.asking import Since, Who, moment, somebody
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json, uuid_argument
 from workers.payments import make_payments
 from workers.reminders import make_reminders
 from workers.settings import Settings
@@ -42,10 +42,7 @@ def reminders(
     since: Since = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what came of reminders: sent, followed, paid, and how much was recovered; or of one order, each.
-
-    Example: fleet reminders --since 90d
-    """
+    """Tell what came of reminders: sent, followed, paid, recovered; or of each reminder of one order."""
     begin = moment(since)
     wanted = None if order is None else uuid_argument(order)
     with database() as sessions, sessions() as session:
@@ -72,16 +69,12 @@ def remind(
     ] = False,
     why: Annotated[str | None, typer.Option(help="Why, for the record. Needed but with --dry-run.")] = None,
     who: Who = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent, or why nothing would.")
-    ] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Remind of one order now. What is not due is refused, with the reason; --force is recorded.
 
     Nobody can force what does not wait to be paid.
-
-    Example: fleet remind --order 0f8fad5b-d9cb-469f-a165-70867728950e --why "asked for by phone"
     """
     if (order is None) == (user is None):
         raise typer.BadParameter("give either --order or --user")
@@ -214,5 +207,12 @@ def _time(at: datetime | None) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(rich_help_panel="Payments")(reminders)
-    app.command(rich_help_panel="Payments")(remind)
+    told = examples(
+        "fleet reminders --since 90d", "fleet reminders 0f8fad5b-d9cb-469f-a165-70867728950e --json"
+    )
+    app.command(rich_help_panel="Payments", epilog=told)(reminders)
+    sent = examples(
+        "fleet remind --order 0f8fad5b-d9cb-469f-a165-70867728950e --dry-run",
+        'fleet remind --order 0f8fad5b-d9cb-469f-a165-70867728950e --why "asked for by phone"',
+    )
+    app.command(rich_help_panel="Payments", epilog=sent)(remind)

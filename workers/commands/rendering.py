@@ -11,8 +11,10 @@ import typer
 
 from services.notifications import phone_words, samples, sms
 from services.notifications.render import Renderer, RenderError
+from services.notifications.template_codes import Template
 from workers.bootstrap import make_company
-from workers.commands.output import Exit, console, errors, fail
+from workers.commands.completing import one_of
+from workers.commands.output import AsJson, Exit, console, errors, examples, fail, print_json
 from workers.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -35,17 +37,23 @@ class Locale(StrEnum):
 
 
 def render(
-    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="A template's code, such as REMINDER.")],
+    template: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEMPLATE", help="A template's code, such as REMINDER.", autocompletion=one_of(Template)
+        ),
+    ],
     *,
     locale: Annotated[Locale, typer.Option(help="In which language.")] = Locale.FR,
     channel: Annotated[Shown, typer.Option(help="For which channel.")] = Shown.EMAIL,
     variables: Annotated[
         str | None,
-        typer.Option("--json", metavar="OBJECT", help="The variables, instead of made-up ones."),
+        typer.Option(metavar="OBJECT", help="The variables as a JSON object, instead of made-up ones."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write it to this file: an e-mail as HTML, the others as text.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the words of a message, with made-up variables or with yours. Nothing is sent."""
     try:
@@ -55,6 +63,9 @@ def render(
         raise fail(str(error), Exit.USAGE) from None
     if out is not None:
         out.write_text(html or f"{text}\n", encoding="utf-8")
+        return
+    if as_json:
+        print_json({"subject": subject, "text": text, "html": html})
         return
     if subject:
         console.print(subject, style="bold", markup=False, highlight=False, soft_wrap=True)
@@ -79,9 +90,9 @@ def _given(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise fail(f"--json is no JSON: {error}", Exit.USAGE) from None
+        raise fail(f"--variables is no JSON: {error}", Exit.USAGE) from None
     if not isinstance(values, dict):
-        raise fail('--json must be an object: {"name": "Camille Exemple", …}', Exit.USAGE)
+        raise fail('--variables must be an object: {"name": "Camille Exemple", …}', Exit.USAGE)
     return values
 
 
@@ -95,4 +106,7 @@ def _company() -> Company:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Look")(render)
+    shown = examples(
+        "fleet render REMINDER --locale en --channel sms", "fleet render WELCOME --out welcome.html"
+    )
+    app.command(rich_help_panel="Look", epilog=shown)(render)

@@ -1,4 +1,4 @@
-"""The timetable: how its entries stand, and one of them run by hand."""
+"""The timetable: how its entries stand."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from rich.table import Table
 from db.queries import schedule as rows
 from schedules.standing import standing
 from schedules.timetable import timetable
-from tasks.running import RunError
-from workers import logs
-from workers.bootstrap import make_fleet
 from workers.clock import utc_now
 from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json
-from workers.settings import DatabaseSettings, Settings
+from workers.commands.output import AsJson, Exit, console, examples, fail, print_json
+from workers.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,36 +50,6 @@ def schedule(*, check: Check = False, as_json: AsJson = False) -> None:
         raise fail(f"overdue for long: {', '.join(silent)}. Is beat running, and a worker?", Exit.NO)
     if check and not any(each.row for each in entries):
         raise fail("no tick has ever come. Is beat running, and a worker?", Exit.NO)
-
-
-def run(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An entry, as fleet schedule names it.")],
-    *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would do now, and change nothing.")
-    ] = False,
-) -> None:
-    """Run an entry of the timetable here and now, due or not. Recorded as any other run.
-
-    Refused while a worker is at it.
-    """
-    names = [entry.name for entry in _timetable()]
-    if name not in names:
-        raise typer.BadParameter(f"no such entry: {name}; there are {', '.join(names)}")
-    settings = Settings.load()
-    logs.configure("ERROR")
-    runner = make_fleet(settings).runner
-    if dry_run:
-        said = runner.jobs[name].preview()
-        console.print(f"Nothing was done. It would now be: {said}", markup=False, highlight=False)
-        return
-    try:
-        result = runner.run_now(name)
-    except RunError as error:
-        raise fail(f"{error}. It is recorded; fleet schedule shows it.", Exit.NO) from None
-    if result is None:
-        raise fail(f"A worker is at {name} at this moment; see fleet schedule.", Exit.NO)
-    console.print(result, markup=False, highlight=False)
 
 
 def _plain(at: Standing) -> Mapping[str, object]:
@@ -153,6 +120,6 @@ def _took(span: timedelta | None) -> str:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(rich_help_panel="Look")(schedule)
-    app.command(rich_help_panel="By hand")(run)
+    """Add the command."""
+    told = examples("fleet schedule", "fleet schedule --check")
+    app.command(rich_help_panel="Look", epilog=told)(schedule)

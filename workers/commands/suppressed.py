@@ -14,8 +14,9 @@ from services.notifications import phones
 from services.notifications.consent import ASKED
 from workers.clock import utc_now
 from workers.commands.asking import Who, Why, Yes, agreed, somebody
-from workers.commands.opened import database
-from workers.commands.output import AsJson, Exit, console, fail, print_json, uuid_argument
+from workers.commands.completing import one_of
+from workers.commands.opened import database, rehearsed
+from workers.commands.output import AsJson, DryRun, Exit, console, examples, fail, print_json, uuid_argument
 from workers.masking import masked
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def list_suppressions(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the addresses that are not to be written to, the newest first, made unreadable but for their ends.
+    """List the addresses that are not to be written to, the newest first.
 
-    Example: fleet suppressions --address camille@example.com
+    They are made unreadable but for their ends.
     """
     with database() as sessions, sessions() as session:
         found = suppressions.find(session, address=_address(address) if address else None)
@@ -47,15 +48,19 @@ def list_suppressions(
 
 
 def suppress(
-    channel: Annotated[str, typer.Argument(help="EMAIL, SMS or WHATSAPP.")],
+    channel: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(sorted(ASKED))}.", autocompletion=one_of(sorted(ASKED)))
+    ],
     address: Annotated[str, typer.Argument(help="An e-mail address, or a number such as +33639980000.")],
     *,
     why: Annotated[str, typer.Option(help="Why, for the record.")],
     who: Who = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write to an address no more, until somebody lifts it by hand."""
     name, key, by, now = _channel(channel), _address(address), somebody(who=who, why=why), utc_now()
-    with database() as sessions, sessions.begin() as session:
+    with database() as sessions, rehearsed(sessions, dry_run=dry_run) as session:
         known = {each.id for each in _in_force(suppressions.find(session, address=key), name)}
         suppressions.heed(session, [Wish(name, key, BY_HAND, by.who, now)])
         made = [
@@ -67,7 +72,10 @@ def suppress(
             interventions.record(session, by, "suppress", {"channel": name}, made)
     if not made:
         raise fail("That address is suppressed there already.", Exit.NO)
-    console.print(f"Suppressed as {made[0]}.")
+    if as_json:
+        print_json({"dry_run": dry_run, "suppressed": [] if dry_run else made})
+    else:
+        console.print("Nothing was done. It would be suppressed." if dry_run else f"Suppressed as {made[0]}.")
 
 
 def unsuppress(
@@ -76,12 +84,12 @@ def unsuppress(
     why: Why = None,
     who: Who = None,
     yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let an address be written to again. Says first what would be lifted.
 
     The providers keep lists of their own: an address stays on theirs until it is taken off there.
-
-    Example: fleet unsuppress camille@example.com --why "the mailbox is back" --yes
     """
     some_id, key = (None, _address(meant)) if {"@", "+"} & {*meant} else (uuid_argument(meant), None)
     with database() as sessions:
@@ -89,14 +97,22 @@ def unsuppress(
             found = _in_force(suppressions.find(session, address=key, some_id=some_id))
         if not found:
             raise fail("No suppression in force is meant by that.", Exit.NO)
-        console.print(_table([replace(each, address=masked(each.address)) for each in found]))
-        by = agreed(yes=yes, who=who, why=why)
+        shown = [replace(each, address=masked(each.address)) for each in found]
+        if as_json and (dry_run or not yes):
+            print_json({"dry_run": True, "lift": shown})
+            return
+        if not as_json:
+            console.print(_table(shown))
+        by = agreed(yes=yes, dry_run=dry_run, who=who, why=why)
         if by is None:
             return
         with sessions.begin() as session:
             lifted = suppressions.lift(session, [each.id for each in found], by.who, by.why, utc_now())
             interventions.record(session, by, "unsuppress", {}, lifted)
-    console.print(f"{len(lifted)} lifted.")
+    if as_json:
+        print_json({"dry_run": False, "lifted": lifted})
+    else:
+        console.print(f"{len(lifted)} lifted.")
 
 
 def _in_force(found: Sequence[Suppressed], channel: str | None = None) -> list[Suppressed]:
@@ -134,6 +150,9 @@ def _table(found: Sequence[Suppressed]) -> Table:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("suppressions", rich_help_panel="Look")(list_suppressions)
-    for command in (suppress, unsuppress):
-        app.command(rich_help_panel="By hand")(command)
+    listed = examples("fleet suppressions", "fleet suppressions --address camille@example.com")
+    app.command("suppressions", rich_help_panel="Look", epilog=listed)(list_suppressions)
+    made = examples('fleet suppress SMS +33639980000 --why "asked by phone"')
+    app.command(rich_help_panel="By hand", epilog=made)(suppress)
+    lifted = examples('fleet unsuppress camille@example.com --why "the mailbox is back" --yes')
+    app.command(rich_help_panel="By hand", epilog=lifted)(unsuppress)

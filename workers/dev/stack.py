@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 
 from db import migrate, role
 from db.locks import connected
+from db.seed import seed
 from workers.dev.embedded.home import stored_password
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.redis import EmbeddedRedis
@@ -57,6 +59,7 @@ class Stack:
         latency: Seconds that the sandbox takes for an answer.
         usual_ports: Whether to take the ports that people expect, where they are free.
         program: What Python runs as the ``fleet`` command.
+        seeded: Whether a database of the stack's own gets the platform's products.
         owner_url: The database, as whoever migrates it. Into the stack's own, the processes of the fleet log
             in as the fleet's role, as they should in production.
     """
@@ -68,6 +71,7 @@ class Stack:
     latency: float = 0.0
     usual_ports: bool = False
     program: tuple[str, ...] = ("-m", "workers.cli")
+    seeded: bool = False
     owner_url: str = field(init=False, default="")
     postgres: EmbeddedPostgres | None = field(init=False, default=None)
     redis: EmbeddedRedis | None = field(init=False, default=None)
@@ -124,8 +128,9 @@ class Stack:
             *("--public-url", self.addresses["ingress"]),
         )
         self._fill_in(key, token, stripe)
-        for door in ("FLEET_FLOWER_PASSWORD", "FLEET_OPS_PASSWORD"):
-            self.environment.setdefault(door, secrets.token_urlsafe(12))
+        self.environment.setdefault("FLEET_OPS_PASSWORD", secrets.token_urlsafe(12))
+        if "flower" in self.processes:
+            self.environment.setdefault("FLEET_FLOWER_URL", self.addresses["flower"])
         for name in self.processes:
             port = ("--port", str(ports[name])) if name in ports else ()
             self.spawn(name, name, *port)
@@ -182,6 +187,10 @@ class Stack:
         password = stored_password(self.folder / "role-password")
         with connected(self.owner_url) as connection:
             role.create(connection, _ROLE, password)
+            if self.seeded:
+                with Session(connection) as session:
+                    seed(session)
+                    session.commit()
         url = make_url(self.owner_url).set(username=_ROLE, password=password)
         self.environment["DATABASE_URL"] = url.render_as_string(hide_password=False)
 

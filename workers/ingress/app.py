@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from providers.signatures_sendgrid import SendGridSignatures
     from providers.signatures_stripe import StripeSignatures
     from providers.signatures_twilio import TwilioSignatures
+    from schedules.timetable import Entry
     from workers.ingress.sources import Source
 
 HEALTH_KEPT_SECONDS = 1.0
@@ -48,6 +49,7 @@ class Ingress:
         health_max_age_seconds: Work that has been due for longer is late.
         poll_share_warning: From which share of a day's payments on it is worth a warning that they were
             learned by asking Stripe.
+        entries: The timetable.
         clock: Gives the time, aware, UTC.
         pages: What people follow links to.
     """
@@ -59,6 +61,7 @@ class Ingress:
     public_url: str
     health_max_age_seconds: float
     poll_share_warning: float
+    entries: Sequence[Entry]
     clock: Callable[[], datetime]
     pages: Sequence[Route] = ()
 
@@ -66,7 +69,7 @@ class Ingress:
         """The ASGI application."""
         registry = CollectorRegistry()
         metrics = IngressMetrics(registry)
-        registry.register(DatabaseMetrics(self.sessions, self.clock, self.poll_share_warning))
+        registry.register(DatabaseMetrics(self.sessions, self.clock, self.entries, self.poll_share_warning))
         shelf = Shelf(self.sessions)
         sources: tuple[Source, ...] = (
             SendGridEvents(self.sendgrid),

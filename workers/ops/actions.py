@@ -41,6 +41,7 @@ class Plan:
         fields: What the form sends back, so that what is done is what was said.
         cost: What it would come to, by currency; None where it sends nothing.
         left: What is left out, and why.
+        moved: What goes to another address than before, and to which.
         choices: What else is to be chosen, by the field's name.
         back: Where to go then, from the overview.
     """
@@ -51,6 +52,7 @@ class Plan:
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cost: Mapping[str, float] | None = None
     left: Sequence[str] = ()
+    moved: Sequence[str] = ()
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     back: str = ""
 
@@ -65,24 +67,39 @@ class Action(Protocol):
         """Do it, in a transaction of its own; return to how many rows it was done."""
 
 
+@dataclass(frozen=True)
 class Retry:
-    """Sends failed deliveries once more."""
+    """Sends failed deliveries once more.
+
+    Attributes:
+        region: The country of numbers that are written without one, by its two letters.
+    """
+
+    region: str
 
     def plan(self, session: Session, asked: Fields, now: datetime) -> Plan:
         """Say which."""
         ids = _ids(asked)
-        found = steering.plan_retry(session, Wanted(ids), now)
+        found = steering.plan_retry(session, Wanted(ids), self.region, now)
         able = [str(each.delivery_id) for each in found.able]
         left = [f"{each.delivery_id}: {each.obstacle}" for each in found.left]
         channels = ", ".join(sorted({each.channel for each in found.able}))
         return Plan(
-            len(able), "plan.retry", {"channels": channels}, {"id": able}, found.cost, left, back=_back(ids)
+            len(able),
+            "plan.retry",
+            {"channels": channels},
+            {"id": able},
+            found.cost,
+            left,
+            moved=[f"{each} → {address}" for each, address in found.moved.items()],
+            back=_back(ids),
         )
 
     def do(self, session: Session, asked: Fields, by: By, now: datetime) -> int:
         """Make them due."""
-        able = steering.plan_retry(session, Wanted(_ids(asked)), now).able
-        return len(steering.retry(session, [each.delivery_id for each in able], by, {"by": "page"}))
+        able = steering.plan_retry(session, Wanted(_ids(asked)), self.region, now).able
+        ids = [each.delivery_id for each in able]
+        return steering.retry(session, ids, self.region, by, {"by": "page"}).count
 
 
 class Cancel:
@@ -90,12 +107,12 @@ class Cancel:
 
     def plan(self, session: Session, asked: Fields, now: datetime) -> Plan:
         """Say which."""
+        del now
         ids = _ids(asked)
-        found = steering.plan_retry(session, Wanted(ids), now).left
-        waiting = [each for each in found if each.status == "PENDING"]
-        left = [f"{each.delivery_id}: {each.status}" for each in found if each.status != "PENDING"]
-        named = [str(each.delivery_id) for each in waiting]
-        channels = ", ".join(sorted({each.channel for each in waiting}))
+        found = steering.plan_give_up(session, ids)
+        left = [f"{each.delivery_id}: {each.status}" for each in found.left]
+        named = [str(each.delivery_id) for each in found.waiting]
+        channels = ", ".join(sorted({each.channel for each in found.waiting}))
         return Plan(
             len(named), "plan.cancel", {"channels": channels}, {"id": named}, None, left, back=_back(ids)
         )

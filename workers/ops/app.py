@@ -70,7 +70,8 @@ def routes(
 
     assert settings.ops_password is not None
     seal = Seal(settings.ops_user, settings.ops_password.get_secret_value(), key, clock)
-    doors = Doors(seal, settings.public_url.scheme == "https", settings.locale)
+    flower = str(settings.flower_url) if settings.flower_url else ""
+    doors = Doors(seal, settings.public_url.scheme == "https", settings.locale, flower)
     entries = timetable(settings.reminder_time)
     overview = Overview(
         sessions=sessions,
@@ -82,7 +83,7 @@ def routes(
     )
     stories = Stories(sessions, entries, clock)
     actions: dict[str, Action] = {
-        "retry": Retry(),
+        "retry": Retry(settings.phone_region),
         "cancel": Cancel(),
         "replay": Replay(),
         "pause": Pause(),

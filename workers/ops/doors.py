@@ -17,7 +17,7 @@ from workers.ingress import bodies
 from workers.ingress.refusals import Refused
 from workers.ops import pages
 from workers.ops.pages import HEADERS, View
-from workers.ops.sign_in import HOURS, NAME_LENGTH, Patience, Seal
+from workers.ops.sign_in import HOURS, NAME_LENGTH, Patience, Seal, cookie_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -45,19 +45,21 @@ class Doors:
         seal: Makes and reads sessions.
         secure: Whether browsers are to send the session over HTTPS only.
         locale: The language of those who ask for none of ours.
+        flower: Where Flower is; empty where nobody knows.
         patience: With wrong passwords.
     """
 
     seal: Seal
     secure: bool
     locale: str
+    flower: str = ""
     patience: Patience = field(default_factory=lambda: Patience(time.monotonic))
     _turns: Semaphore = field(default_factory=lambda: Semaphore(SIDE_BY_SIDE))
 
     @property
     def cookie(self) -> str:
-        """The session's cookie; with the prefix, no page of another host can set it."""
-        return "__Host-fleet-ops" if self.secure else "fleet-ops"
+        """The session's cookie."""
+        return cookie_name(secure=self.secure)
 
     def view(self, request: Request) -> View:
         """For whom a page is rendered."""
@@ -67,7 +69,8 @@ class Doors:
         root = "../" * below.count("/")
         done, count = (request.query_params.get(name, "") for name in ("done", "count"))
         told = (done, int(count)) if done.isalpha() and count.isdecimal() and len(count) < _DIGITS else None
-        return View(pages.locale_of(request, self.locale), root, f"{below}{query}", done=told)
+        locale = pages.locale_of(request, self.locale)
+        return View(locale, root, f"{below}{query}", done=told, flower=self.flower)
 
     def signed_in(self, handler: Handler) -> Endpoint:
         """A page for those who are signed in; the others are asked to sign in and led back."""

@@ -60,6 +60,7 @@ class View:
         here: The page itself, from the overview, for coming back to it.
         who: Who is signed in; empty where nobody is.
         done: What has just been done, as the address says, and to how many rows.
+        flower: Where Flower is; empty where nobody knows.
     """
 
     locale: str
@@ -67,6 +68,7 @@ class View:
     here: str
     who: str = ""
     done: tuple[str, int] | None = None
+    flower: str = ""
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A template, rendered."""

@@ -26,6 +26,15 @@ _NETWORK: Final = 19
 """Characters of an IPv6 address written out that name its /64: whoever has one address has all of these."""
 
 
+def cookie_name(*, secure: bool) -> str:
+    """The name of the cookie that is a session.
+
+    Args:
+        secure: Whether browsers are to send it over HTTPS only; no page of another host can set it then.
+    """
+    return "__Host-fleet-ops" if secure else "fleet-ops"
+
+
 @dataclass(frozen=True)
 class Seal:
     """Makes and reads sessions. Nothing of them is kept here: any process with the same key reads them.

@@ -42,14 +42,10 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: SandboxSettings) -> Starlette:
-    """A sandbox that nothing was sent to yet. It must be served with `SandboxProtocol` as the HTTP protocol.
-
-    Raises:
-        ValueError: The private key is not one that SendGrid would sign with.
-    """
+    """A sandbox that nothing was sent to yet, to be served with `SandboxProtocol` as the HTTP protocol."""
     sandbox = Sandbox.from_settings(settings)
     courier = Courier()
-    signer = Signer(settings.private_key_pem)
+    signer = Signer()
     webhook = EventWebhook(sandbox, courier, signer, settings.webhook_delay)
     courses = Courses(sandbox, courier, settings.webhook_delay, settings.callback_retry_pause)
     events = Events(sandbox, courier, settings.webhook_delay)

@@ -77,25 +77,17 @@ class _Due:
     conducts: tuple[str, ...]
 
 
+_KNOWN_TO_ALL: Final = int.from_bytes(b"signs only what a sandbox says")
+
+
 class Signer:
     """Signs as SendGrid does: ECDSA over P-256 and SHA-256, of the timestamp and the raw body.
 
-    Args:
-        private_key_pem: The key, without a passphrase; made up when absent.
-
-    Raises:
-        ValueError: The key is not one of P-256.
+    By a key that everybody knows and that is the same at each start, as the sandbox's other keys are.
     """
 
-    def __init__(self, private_key_pem: str | None) -> None:
-        if private_key_pem is None:
-            self._key = ec.generate_private_key(ec.SECP256R1())
-            return
-        key = serialization.load_pem_private_key(private_key_pem.encode(), password=None)
-        if not (isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)):
-            message = "the sandbox's private key must be an EC key on P-256 (prime256v1), as PEM"
-            raise ValueError(message)  # noqa: TRY004  the text is of the wrong kind, not the argument
-        self._key = key
+    def __init__(self) -> None:
+        self._key = ec.derive_private_key(_KNOWN_TO_ALL, ec.SECP256R1())
 
     @property
     def public_key(self) -> str:

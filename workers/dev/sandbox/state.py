@@ -31,7 +31,6 @@ class SandboxSettings:
         latency: Seconds between an acceptance and its answer.
         webhook_url: Where events are posted; empty for nowhere.
         webhook_delay: Seconds between an acceptance and its events, and between a phone message's states.
-        private_key_pem: Signs the events (ECDSA, P-256, PEM without a passphrase); made up when absent.
         capacity: E-mails kept, as many messages to phones, and as many of each kind of Stripe's objects; the
             oldest is forgotten first.
         account_sid: The only account that Twilio's API knows.
@@ -50,7 +49,6 @@ class SandboxSettings:
     latency: float = 0.0
     webhook_url: str = ""
     webhook_delay: float = 0.2
-    private_key_pem: str | None = None
     capacity: int = 100_000
     account_sid: str = USUAL_ACCOUNT_SID
     auth_token: str = USUAL_AUTH_TOKEN

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Annotated, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -96,8 +97,10 @@ def region(value: str) -> str:
 
 def zone(value: str) -> str:
     """Check the name of a time zone."""
-    if value not in available_timezones():
-        raise ValueError("give a time zone by its name, such as Europe/Paris")
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("give a time zone by its name, such as Europe/Paris") from None
     return value
 
 
@@ -133,13 +136,25 @@ def empty_is_missing(values: object) -> object:
     return {k: v for k, v in values.items() if v != ""} if isinstance(values, dict) else values
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a setting counts or is measured in, for the reference."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrl:
+    """Marks a secret of which all but the password may be shown."""
+
+
 Secret = Annotated[SecretStr, Field(min_length=1)]
 Phone = Annotated[str, BeforeValidator(lambda v: str(v).removeprefix("whatsapp:")), AfterValidator(phone)]
-DatabaseUrl = Annotated[SecretStr, url_of("postgresql", "postgres")]
-BrokerUrl = Annotated[SecretStr, url_of("redis", "rediss", "redis+socket", "amqp", "amqps")]
-LimitsUrl = Annotated[SecretStr, url_of("redis", "rediss")]
-Positive = Annotated[float, Field(gt=0)]
+DatabaseUrl = Annotated[SecretStr, url_of("postgresql", "postgres"), ServerUrl()]
+BrokerUrl = Annotated[SecretStr, url_of("redis", "rediss", "redis+socket", "amqp", "amqps"), ServerUrl()]
+LimitsUrl = Annotated[SecretStr, url_of("redis", "rediss"), ServerUrl()]
+Seconds = Annotated[float, Field(gt=0), Unit("seconds")]
 REDIS = ("redis://", "rediss://")
 AtLeastOne = Annotated[int, Field(ge=1)]
-Retries = Annotated[int, Field(ge=0, le=20)]
+Retries = Annotated[int, Field(ge=0, le=20), Unit("tries")]
 Sendable = Literal["EMAIL", "SMS", "WHATSAPP"]
