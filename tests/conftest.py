@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from db import migrate
 from db.engine import make_engine
 from db.seed import seed
-from tests.databases import Database, Server, let_in, new_database, server_with_role
+from tests.databases import Database, Server, engine_of, let_in, new_database, server_with_role
 from workers.dev.embedded.folders import claim, sweep
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.redis import EmbeddedRedis
@@ -140,6 +140,5 @@ def application(owner_url: str) -> Iterator[sessionmaker[Session]]:
 
 
 def _sessions(url: str) -> Iterator[sessionmaker[Session]]:
-    engine = make_engine(url)
-    yield sessionmaker(engine, expire_on_commit=False)
-    engine.dispose()
+    with engine_of(url) as engine:
+        yield sessionmaker(engine, expire_on_commit=False)

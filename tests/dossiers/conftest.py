@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databases import platform
 from tests.dossiers.casework import Casework
 from tests.notifications.one_database import clone, empty
 from tests.notifications.pipeline import Clock
-from workers.dev.application import Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from tests.databases import Database
+    from workers.dev.application import Application
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def database(_dossiers_database: Database) -> Database:
 
 @pytest.fixture
 def app(owner_url: str) -> Iterator[Application]:
-    with Application(owner_url) as application:
+    with platform(owner_url) as application:
         yield application
 
 

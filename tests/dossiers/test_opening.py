@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from db.queries import orders
 from services.dossiers.opening import open_dossier
-from workers.dev.application import Application
+from tests.databases import platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from tests.databases import Database
-    from workers.dev.application import Client
+    from workers.dev.application import Application, Client
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def database(module_database: Database) -> Database:
 
 @pytest.fixture
 def app(owner_url: str) -> Iterator[Application]:
-    with Application(owner_url) as app:
+    with platform(owner_url) as app:
         yield app
 
 

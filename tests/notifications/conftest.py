@@ -11,9 +11,9 @@ import uvicorn
 
 from providers.sendgrid import SendGridEmail
 from providers.transport import PooledTransport
+from tests.databases import platform
 from tests.notifications.one_database import clone, empty
 from tests.notifications.pipeline import API_KEY, Clock, Pipeline
-from workers.dev.application import Application, Client
 from workers.dev.sandbox.client import SandboxClient
 from workers.dev.sandbox.server import server_config
 from workers.dev.sandbox.state import SandboxSettings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from tests.databases import Database
+    from workers.dev.application import Application, Client
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +88,7 @@ def pipeline(
 
 @pytest.fixture
 def app(owner_url: str) -> Iterator[Application]:
-    with Application(owner_url) as application:
+    with platform(owner_url) as application:
         yield application
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import psycopg
-
-from db.engine import dsn
-from tests.databases import new_database
+from tests.databases import engine_of, new_database
 from tests.notifications.pipeline import execute
 
 if TYPE_CHECKING:
@@ -40,6 +37,6 @@ def clone(template: Database) -> Iterator[Database]:
 
 def empty(database: Database) -> None:
     """Take out what a test has put in."""
-    with psycopg.connect(dsn(database.owner_url)) as connection:
+    with engine_of(database.owner_url) as engine, engine.begin() as connection:
         for table in _EMPTIED:
-            connection.execute(f"delete from {table}".encode())
+            connection.exec_driver_sql(f"delete from {table}")

@@ -20,10 +20,10 @@ from services.payments.events import StripeInbox
 from services.payments.sweep_orders import OrderChecks
 from services.payments.sweeping import EventSweep
 from services.payments.walking import Walker
+from tests.databases import platform
 from tests.notifications.one_database import empty
 from tests.notifications.pipeline import Clock
 from tests.payments.till import PRICE
-from workers.dev.application import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from providers.errors import ProviderError
     from tests.databases import Database
-    from workers.dev.application import Client
+    from workers.dev.application import Application, Client
 
 T = TypeVar("T")
 
@@ -281,5 +281,5 @@ def opened_books(
     empty(database)
     clock = Clock()
     clock.forward(600)
-    with Application(database.owner_url) as app:
+    with platform(database.owner_url) as app:
         yield Books(sessions, application, app, clock, Account(clock), database.owner_url)

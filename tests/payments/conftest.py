@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databases import platform
 from tests.notifications.one_database import clone
 from tests.payments.till import Till
-from workers.dev.application import Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,5 +33,5 @@ def database(_payments_database: Database) -> Database:
 def till(
     sessions: sessionmaker[Session], application: sessionmaker[Session], owner_url: str
 ) -> Iterator[Till]:
-    with Application(owner_url) as app:
+    with platform(owner_url) as app:
         yield Till(sessions, application, app)

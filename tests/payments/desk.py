@@ -19,10 +19,10 @@ from services.payments.asking import Cashier
 from services.payments.checkouts import Checkouts
 from services.payments.ladder import ReminderPolicy
 from services.payments.reminding import Reminders
+from tests.databases import platform
 from tests.notifications.one_database import empty
 from tests.notifications.pipeline import APP_URL, JITTER, POLICY, RENDERER, Clock
 from tests.sandbox.conftest import API_KEY, serving
-from workers.dev.application import Application
 from workers.dev.sandbox.state import SandboxSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from providers.payments import Checkout, NewCheckout
     from tests.databases import Database
-    from workers.dev.application import Client
+    from workers.dev.application import Application, Client
     from workers.dev.sandbox.client import SandboxClient
 
 __all__ = ["desk", "stripe"]
@@ -228,5 +228,5 @@ def desk(
     clock = Clock()
     clock.forward(600)
     stripe.payments.at = lambda _: None
-    with Application(database.owner_url) as app:
+    with platform(database.owner_url) as app:
         yield Desk(sessions, application, app, clock, stripe)

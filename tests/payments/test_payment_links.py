@@ -14,10 +14,10 @@ from db.queries import payment_links
 from db.queries.interventions import By
 from services.notifications.template_codes import Template
 from services.payments.links import BATCH, RefusedError, address
+from tests.databases import platform
 from tests.notifications.one_database import clone, empty
 from tests.notifications.pipeline import Clock, never, side_by_side
 from tests.notifications.prospects import PROSPECT, REMINDER_DAYS, Prospects
-from workers.dev.application import Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def prospects(sessions: sessionmaker[Session], application: sessionmaker[Session
 @pytest.fixture
 def user_id(owner_url: str) -> UUID:
     """Somebody who has registered."""
-    with Application(owner_url) as application:
+    with platform(owner_url) as application:
         return application.register("dominique@example.com", "Dominique Exemple").user_id
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databases import platform
 from tests.notifications.one_database import clone, empty
 from tests.notifications.pipeline import Clock
 from tests.workers.ingress_server import serving
-from workers.dev.application import Application, Client
 
 if TYPE_CHECKING:
     import threading
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.databases import Database
     from tests.workers.ingress_server import Caller
+    from workers.dev.application import Application, Client
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(owner_url: str) -> Iterator[Application]:
-    with Application(owner_url) as application:
+    with platform(owner_url) as application:
         yield application
 
 

@@ -33,10 +33,11 @@ class Application:
 
     Args:
         database_url: The platform's database.
+        connection: One to work on, which commits by itself; without it, one of its own.
     """
 
-    def __init__(self, database_url: str) -> None:
-        self._connection = psycopg.connect(dsn(database_url), autocommit=True)
+    def __init__(self, database_url: str, connection: psycopg.Connection[Any] | None = None) -> None:
+        self._connection = connection or psycopg.connect(dsn(database_url), autocommit=True)
         self._agent: UUID | None = None
 
     def __enter__(self) -> Self:
