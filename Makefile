@@ -19,15 +19,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install
 	@$(BIN)/fleet demo
 
+JOBS ?= 2
+
 # Side by side, each process with servers of its own; a file stays in one process. In the order of the folders, for the
 # few long files that wait for processes would else come last, and the rest have nothing to do beside them.
-JOBS ?= 2
 test: install
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # The pages in a real browser; needs Chromium on the machine.
 browser: install
-	$(BIN)/python -m pytest tests -o python_files='browser_*.py'
+	$(BIN)/python -m pytest tests --numprocesses $(JOBS) --dist loadfile -o python_files='browser_*.py'
 
 lint: install
 	$(BIN)/ruff check .

@@ -48,4 +48,4 @@ def test_two_beats_keep_one_timetable(fleet: Fleet, tmp_path: Path) -> None:
     listed: list[dict[str, Any]] = json.loads(fleet.fleet("schedule", "--json", "--check"))
     told = {entry["name"]: entry for entry in listed}[OFTEN]
     assert (told["result"], told["error"], told["overdue"]) == ("0 notifications routed", None, False)
-    assert fleet.fleet("run", "wake-queues").startswith("woke ")
+    assert fleet.fleet("run", "forget-links") == "0 links forgotten\n"
