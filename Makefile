@@ -19,7 +19,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install
 	@$(BIN)/fleet demo
 
-JOBS ?= 2
+JOBS ?= 3
 
 # Side by side, each process with servers of its own; a file stays in one process. In the order of the folders, for the
 # few long files that wait for processes would else come last, and the rest have nothing to do beside them.
