@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from db import json_rows
-from db.queries import codes, journeys, receipts
+from db.queries import codes, conclusions, journeys, receipts
 from services import witness
 from services.notifications import journey, stops
 from services.notifications.fallback import give_way
@@ -100,10 +100,10 @@ class Effects:
         moved = {new.delivery_id for new in news if new.state is not None}
         if not proved and not moved:
             return
-        failed = receipts.conclude(session, list(proved), list(moved), now)
+        failed = conclusions.conclude(session, list(proved), list(moved), now)
         arrived = {new.delivery_id for new in news if new.state in ARRIVED}
         if arrived:
-            for delivery_id in receipts.withdraw(session, list(arrived), now):
+            for delivery_id in conclusions.withdraw(session, list(arrived), now):
                 log.info(
                     "delivery %s is not sent: the channel before it has delivered",
                     delivery_id,

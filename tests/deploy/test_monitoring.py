@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from datetime import timedelta
 from itertools import combinations
@@ -22,6 +20,7 @@ from db.engine import dsn, make_engine
 from schedules.timetable import timetable
 from tests.deploy.composed import ROOT
 from tests.deploy.test_pages import anchors
+from tests.programs import needed
 from tests.workers.misfortunes import MISFORTUNES, befall
 from workers.clock import utc_now
 from workers.metrics import DatabaseMetrics, IngressMetrics
@@ -119,21 +118,14 @@ def test_fleet_check_knows_the_alerts_that_the_database_can_tell() -> None:
     assert {rule["alert"] for rule in rules()} - SEEN_BY_PROMETHEUS_ALONE == MISFORTUNES.keys()
 
 
-def promtool() -> str:
-    """Prometheus's own checker, or a skipped test where the machine has none; in CI that is a failure."""
-    found = shutil.which("promtool")
-    if found is None:
-        why = "no promtool on this machine: apt-get install prometheus"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
-
-
 @pytest.mark.parametrize(("command", "file"), [("check", RULES), ("test", RULES_TEST)], ids=["check", "test"])
 def test_the_rules_hold_before_prometheus_itself(command: str, file: object) -> None:
     done = subprocess.run(
-        [promtool(), command, "rules", str(file)], capture_output=True, text=True, check=False, timeout=60
+        [needed("promtool", "prometheus"), command, "rules", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from db.engine import dsn
 from tests.deploy.composed import ROOT
+from tests.deploy.conftest import FILLED_IN
 from tests.deploy.reading import FENCE, snippets
 from workers.cli import app
 from workers.dev.sandbox.behaviours import ENDINGS, FAULTY_ENDINGS, TAGS
@@ -112,23 +113,6 @@ REHEARSED = {"retry", "replay", "give-up"}
 
 TO_FILL_IN = {"ID", "USER", "ORDER"}
 
-SETTINGS = {
-    "SENDGRID_API_KEY": "SG.madeup",
-    "SENDGRID_WEBHOOK_PUBLIC_KEY": (
-        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVbNmoROK8sNkdY1hJtZra1/J8X"
-        "ikDdMUour6mHJ9GU+vMHTpruizqdxt2YX2Ck/1J7F1kQXW6bADcl4cHCBltw=="
-    ),
-    "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
-    "TWILIO_AUTH_TOKEN": "madeup",
-    "TWILIO_SMS_PHONE": "+33639980001",
-    "TWILIO_WHATSAPP_PHONE": "+33639980002",
-    "STRIPE_SECRET_KEY": "sk_test_madeup",
-    "STRIPE_WEBHOOK_SECRET": "whsec_madeup",
-    "EMAIL_FROM": "Partners VRAI <bonjour@example.com>",
-    "APP_URL": "https://app.example.com",
-    "PUBLIC_URL": "https://fleet.example.com",
-}
-
 
 def _only_looks(words: str) -> bool:
     given = shlex.split(words)
@@ -171,7 +155,7 @@ def test_commands_that_only_look_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     addresses = {"DATABASE_URL": lived_in.owner_url, "REDIS_URL": redis_server.url}
-    result = CliRunner().invoke(app, shlex.split(words), env=SETTINGS | addresses)
+    result = CliRunner().invoke(app, shlex.split(words), env=FILLED_IN | addresses)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code in {0, 1}, result.output
 

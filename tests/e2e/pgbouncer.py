@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
 from sqlalchemy import make_url
 
 from db.engine import dsn
+from tests.programs import needed
 from workers.dev.embedded.home import prepare_home, unprivileged_account, write_private
 from workers.dev.processes import ChildProcess, wait_until
 from workers.dev.stack import HOST, free_port
@@ -37,21 +35,10 @@ server_round_robin = 1
 """
 
 
-def executable() -> str:
-    """PgBouncer, or a skipped test where the machine has none; in CI that is a failure."""
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        why = "no pgbouncer on this machine: apt-get install pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
-
-
 @contextmanager
 def pooler(folder: Path, mode: str, *urls: str) -> Iterator[list[str]]:
     """Run one in a mode, and give each URL as it is by way of the pooler."""
-    program = executable()
+    program = needed("pgbouncer", "pgbouncer")
     account = unprivileged_account()  # it refuses to run as root
     parsed = [make_url(url) for url in urls]
     folder.mkdir(parents=True)
